@@ -54,7 +54,7 @@ def estimate_similarity(landmarks: ArrayLike, template: ArrayLike = TEMPLATE_112
     bad = (variance <= (1e-6 * spread) ** 2) | (abs(covariance) <= 1e-9 * np.sqrt(variance * (abs(q) ** 2).sum(-1)))
     if bad.any():
         raise LandmarkError(
-            f"landmarks {_where(bad)}: all in one point, or in no arrangement that a rotation can bring to the template;"
+            f"landmarks {_where(bad)}: all in one point, or so mirrored that no rotation brings them to the template;"
             " check the detection that made them"
         )
     a = covariance / variance

@@ -75,11 +75,13 @@ def _decode(data: bytes, name: str, max_pixels: int) -> np.ndarray:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's own size and metadata warnings; our checks follow
-            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            Image.init()  # idempotent; some formats are registered only by it
+            known = [name for name in FORMATS if name in Image.OPEN]  # AVIF came late
+            with Image.open(io.BytesIO(data), formats=known) as image:
                 return _from_pil(image, name, max_pixels)
     except UnidentifiedImageError:
         raise ImageError(
-            f"{name}: is not a picture in a known format ({', '.join(FORMATS).lower()}); convert it, for example to PNG"
+            f"{name}: is not a picture in a known format, or its beginning is damaged; convert it to PNG or JPEG"
         ) from None
     except Image.DecompressionBombError:
         raise ImageError(_too_large(name, "far more", max_pixels)) from None

@@ -89,7 +89,7 @@ def nms(
         return batched_nms(boxes, scores, groups, threshold)
     if overlap != "min":
         raise ValueError(f'overlap must be "union" or "min", not {overlap!r}')
-    order = scores.argsort(descending=True, stable=True)
+    order = scores.argsort(stable=True).flip(0)  # O-Net's scores saturate: of equal ones the later wins, as published
     rival = overlap_min(boxes[order], boxes[order]) > threshold
     rival &= groups[order, None] == groups[order]
     keep = torch.ones_like(order, dtype=torch.bool)

@@ -1,6 +1,6 @@
 """MTCNN: three networks in a row, each looking at fewer candidates and more closely (Zhang et al. 2016).
 
-    pictures -> propose (P-Net over a pyramid) -> refine (R-Net) -> output (O-Net, landmarks) -> Faces
+pictures -> propose (P-Net over a pyramid) -> refine (R-Net) -> output (O-Net, landmarks) -> Faces
 """
 
 from __future__ import annotations
@@ -38,9 +38,7 @@ class Candidates:
 
     def __getitem__(self, index: torch.Tensor) -> Candidates:
         landmarks = None if self.landmarks is None else self.landmarks[index]
-        return Candidates(
-            self.boxes[index], self.scores[index], self.picture[index], self.offsets[index], landmarks
-        )
+        return Candidates(self.boxes[index], self.scores[index], self.picture[index], self.offsets[index], landmarks)
 
     def nms(self, threshold: float, overlap: str = "union") -> Candidates:
         """Non-maximum suppression within each picture."""
@@ -92,7 +90,9 @@ class MTCNN:
             raise ValueError(f"thresholds are three probabilities, for P-, R- and O-Net; got {thresholds}")
         self.min_face, self.thresholds, self.factor = min_face, tuple(thresholds), factor
         self.device = torch.device(device)
-        self.pnet, self.rnet, self.onet = (load_weights(net()).to(self.device) for net in (PNet, RNet, ONet))
+        self.pnet = load_weights(PNet()).to(self.device)
+        self.rnet = load_weights(RNet()).to(self.device)
+        self.onet = load_weights(ONet()).to(self.device)
 
     def detect(self, image: ImageSource) -> Faces:
         """All faces of one picture (an array, or whatever ``load_image`` reads), best score first."""

@@ -11,7 +11,6 @@ from torch import nn
 
 from ..errors import WeightsError
 
-
 Network = TypeVar("Network", "PNet", "RNet", "ONet")
 
 

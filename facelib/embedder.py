@@ -1,0 +1,106 @@
+"""Embed: a face crop -> a unit vector, so that the cosine of two vectors says how alike two faces are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from .errors import WeightsError
+from .preprocess import Preprocess
+
+Forward = Callable[[np.ndarray], np.ndarray]
+
+
+class Embedder:
+    """Maps aligned crops to embeddings of length 1.
+
+    Parameters
+    ----------
+    forward : callable
+        float32 (N, 3, size, size) -> (N, D).
+    preprocess : Preprocess
+        What ``forward`` wants to see.
+    name : str
+
+    Examples
+    --------
+    >>> import facelib
+    >>> embed = facelib.Embedder.load("hog")
+    >>> embed(np.zeros((2, 112, 112, 3), np.uint8)).shape
+    (2, 1764)
+    """
+
+    BATCH = 64
+
+    def __init__(self, forward: Forward, preprocess: Preprocess, name: str) -> None:
+        self.forward, self.preprocess, self.name = forward, preprocess, name
+
+    @classmethod
+    def load(cls, source: str | Path, preprocess: Preprocess | None = None) -> Embedder:
+        """An embedder by name, or from a file.
+
+        Parameters
+        ----------
+        source : "hog", or the path of an ONNX file
+            "hog" needs no training: histograms of gradient orientations (Dalal and Triggs 2005).
+        preprocess : Preprocess
+            What an ONNX network wants to see; the file itself does not say.
+
+        Raises
+        ------
+        WeightsError
+            For an unknown name, a missing or unreadable file, or an ONNX file without ``preprocess``.
+        """
+        if str(source) == "hog":
+            return cls(_hog, preprocess or Preprocess(mean=(0, 0, 0), std=(1, 1, 1)), "hog")
+        path = Path(source)
+        if path.suffix != ".onnx":
+            raise WeightsError(f'{source}: neither a known embedder ("hog") nor an .onnx file')
+        if not path.is_file():
+            raise WeightsError(f"{path}: no such file")
+        if preprocess is None:
+            raise WeightsError(
+                f"{path}: an ONNX file does not say what its network wants to see; pass preprocess=Preprocess(...)"
+                " with the size, colour order, mean and std it was trained with"
+            )
+        return cls(_onnx(path), preprocess, path.stem)
+
+    def __call__(self, crops: np.ndarray) -> np.ndarray:
+        """uint8 RGB (N, H, W, 3) -> float32 (N, D), each row of length 1."""
+        if len(crops) == 0:
+            side = self.preprocess.size
+            return self(np.zeros((1, side, side, 3), np.uint8))[:0]  # the only way to learn D
+        batches = (self.preprocess(crops[i : i + self.BATCH]) for i in range(0, len(crops), self.BATCH))
+        vectors = np.concatenate([np.asarray(self.forward(batch), np.float32) for batch in batches])
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True).clip(min=1e-12)
+
+
+def _hog(batch: np.ndarray) -> np.ndarray:
+    """Orientation histograms of 14-pixel cells, in 2 x 2 blocks: (N, 3, 112, 112) -> (N, 1764)."""
+    from skimage.feature import hog
+
+    return np.stack(
+        [hog(crop.mean(0), orientations=9, pixels_per_cell=(14, 14), cells_per_block=(2, 2)) for crop in batch]
+    )
+
+
+def _onnx(path: Path) -> Forward:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise WeightsError('reading ONNX files needs onnxruntime; run: pip install "facelib[export]"') from error
+    try:
+        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise WeightsError(f"{path}: onnxruntime cannot read it ({error})") from error
+    entry = session.get_inputs()[0]
+
+    def forward(batch: np.ndarray) -> np.ndarray:
+        # Many published files fix their batch, mostly at 1; a free one is named instead of numbered.
+        step = entry.shape[0] if isinstance(entry.shape[0], int) else len(batch)
+        parts = (batch[i : i + step] for i in range(0, len(batch), step))
+        return np.concatenate([session.run(None, {entry.name: part})[0] for part in parts])
+
+    return forward

@@ -1,0 +1,64 @@
+"""One description of what a network wants to see, kept with its weights wherever they go."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+from .errors import ImageError
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """RGB uint8 crops -> normalised float tensors: y = (x / 255 - mean) / std for every colour.
+
+    Attributes
+    ----------
+    size : int
+        Side of the input in pixels; crops of another size are resized.
+    colour : "RGB" or "BGR"
+        Order of the channels the network was trained with.
+    mean, std : three floats each
+        In the network's colour order. The default, 0.5 and 0.5, maps 0..255 to [-1, 1].
+    template, detector : str
+        How the training crops were made, so that yours can be made alike.
+    """
+
+    size: int = 112
+    colour: str = "RGB"
+    mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    std: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    template: str = "arcface-112"
+    detector: str = "mtcnn"
+
+    def __post_init__(self) -> None:
+        if self.colour not in ("RGB", "BGR"):
+            raise ValueError(f'colour must be "RGB" or "BGR", not {self.colour!r}')
+        if min(self.std) <= 0 or self.size < 1:
+            raise ValueError(f"std and size must be above 0, got {self.std} and {self.size}")
+
+    def __call__(self, crops: np.ndarray) -> np.ndarray:
+        """uint8 (N, H, W, 3) -> float32 (N, 3, size, size)."""
+        crops = np.asarray(crops)
+        if crops.ndim != 4 or crops.shape[3] != 3 or crops.dtype != np.uint8:
+            raise ImageError(
+                f"crops: expected uint8 (N, H, W, 3), got {crops.dtype} {crops.shape}; facelib.align makes them"
+            )
+        if crops.shape[1:3] != (self.size, self.size):
+            resized = [cv2.resize(crop, (self.size, self.size), interpolation=cv2.INTER_AREA) for crop in crops]
+            crops = np.array(resized, np.uint8).reshape(-1, self.size, self.size, 3)
+        if self.colour == "BGR":
+            crops = crops[..., ::-1]
+        scaled = (crops.astype(np.float32) / 255 - np.array(self.mean, np.float32)) / np.array(self.std, np.float32)
+        return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON and checkpoint metadata; ``Preprocess(**d)`` reads it back."""
+        return asdict(self)
+
+
+IMAGENET = Preprocess(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+"""What many published networks use: RGB with the ImageNet mean and deviation."""
