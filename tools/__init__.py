@@ -1,0 +1,1 @@
+"""The repository's own small commands: address, notebooks, lock, browser."""
