@@ -1,14 +1,35 @@
 """Face recognition, from a picture to a name: detect, align, embed, compare."""
 
-from .alignment import TEMPLATE_112, align, estimate_similarity
-from .detect import MTCNN
-from .embedder import Embedder
-from .errors import FaceLibError
-from .faces import Faces
-from .image import load_image
-from .preprocess import Preprocess
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from . import alignment, checks, detect, errors, faces, image, plot, samples
+    from .alignment import TEMPLATE_112, align, estimate_similarity
+    from .detect import MTCNN
+    from .embedder import Embedder
+    from .errors import FaceLibError
+    from .faces import Faces
+    from .image import load_image
+    from .preprocess import Preprocess
 
 __version__ = "0.1.0"
+
+# Where each public name lives. Modules are imported when first used, so that `facelib --help` need not wait for torch.
+_HOME = {
+    "MTCNN": "detect",
+    "TEMPLATE_112": "alignment",
+    "Embedder": "embedder",
+    "FaceLibError": "errors",
+    "Faces": "faces",
+    "Preprocess": "preprocess",
+    "align": "alignment",
+    "estimate_similarity": "alignment",
+    "load_image": "image",
+}
+_MODULES = ("alignment", "checks", "detect", "errors", "faces", "image", "plot", "samples")
 
 __all__ = [
     "MTCNN",
@@ -18,6 +39,29 @@ __all__ = [
     "Faces",
     "Preprocess",
     "align",
+    "alignment",
+    "checks",
+    "detect",
+    "errors",
     "estimate_similarity",
+    "faces",
+    "image",
     "load_image",
+    "plot",
+    "samples",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
+    elif name in _MODULES:
+        value = importlib.import_module(f".{name}", __name__)
+    else:
+        raise AttributeError(f"module 'facelib' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -9,7 +9,7 @@ from .faces import Faces
 
 BOX = (0, 158, 115)
 LANDMARK = (240, 228, 66)
-INK = (0, 0, 0)
+INK, PAPER = (0, 0, 0), (255, 255, 255)
 """RGB; told apart by colour-blind readers too, and each laid over a darker outline."""
 
 
@@ -49,4 +49,4 @@ def _write(image: np.ndarray, text: str, corner: tuple[int, int], width: int) ->
     x = min(max(corner[0], 0), max(image.shape[1] - w, 0))
     y = corner[1] - base - width if corner[1] - h - base - width > 0 else max(corner[1], 0) + h + 2 * width
     cv2.rectangle(image, (x, y - h - width), (x + w, y + base), INK, cv2.FILLED)
-    cv2.putText(image, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, BOX, width, cv2.LINE_AA)
+    cv2.putText(image, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, PAPER, width, cv2.LINE_AA)

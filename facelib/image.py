@@ -85,6 +85,10 @@ def _decode(data: bytes, name: str, max_pixels: int) -> np.ndarray:
         ) from None
     except Image.DecompressionBombError:
         raise ImageError(_too_large(name, "far more", max_pixels)) from None
+    except ImageError:
+        raise
+    except Exception as error:  # a header that Pillow recognises and then stumbles over
+        raise ImageError(_corrupt(name, error)) from error
 
 
 def _from_pil(image: Image.Image, name: str, max_pixels: int) -> np.ndarray:
@@ -98,9 +102,7 @@ def _from_pil(image: Image.Image, name: str, max_pixels: int) -> np.ndarray:
             image.seek(0)
         image.load()
     except Exception as error:  # decoders raise OSError, SyntaxError, ValueError, struct.error, zlib.error, ...
-        raise ImageError(
-            f"{name}: is truncated or corrupt ({error or type(error).__name__}); fetch or export it again"
-        ) from error
+        raise ImageError(_corrupt(name, error)) from error
     return _to_rgb(_upright(image), name)
 
 
@@ -166,6 +168,10 @@ def _to_uint8(array: np.ndarray, name: str) -> np.ndarray:
     raise ImageError(
         f"{name}: values run from {low} to {high}; expected 0..255 as integers or 0..1 as floats, without NaN"
     )
+
+
+def _corrupt(name: str, error: Exception) -> str:
+    return f"{name}: is truncated or corrupt ({error or type(error).__name__}); fetch or export it again"
 
 
 def _too_large(name: str, size: str, max_pixels: int) -> str:

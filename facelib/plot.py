@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -37,6 +38,10 @@ def use(theme: str = "light") -> None:
             "figure.figsize": (8, 4), "figure.dpi": 100, "savefig.dpi": 100, "figure.constrained_layout.use": True,
         }
     )  # fmt: skip
+    if "ipykernel" in sys.modules:  # in a notebook: photos as PNG would make it several times larger
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+        set_matplotlib_formats("jpeg", pil_kwargs={"quality": 92, "subsampling": 0, "optimize": True})
 
 
 def image(picture: np.ndarray, title: str = "", ax: Axes | None = None, **options: Any) -> Axes:

@@ -68,8 +68,8 @@ def where_to_look(answer: Callable[[Any, Any], Any]) -> str:
         expect(answer(moved, scales), (level, i, j), f"that window moved by 0.8 pixels of level {level}")
     between = 12 / scales[0] / math.sqrt(0.709)  # as far from level 0 as from level 1, by ratio
     box = np.array([100, 100, 100 + between + 0.1, 100 + between + 0.1])
-    level = np.asarray(answer(box, scales))[:1]
-    expect(level, [1], "a box between two levels, of which the closer by ratio counts: the level")
+    chosen = np.asarray(answer(box, scales))[:1]
+    expect(chosen, [1], "a box between two levels, of which the closer by ratio counts: the level")
     tall = np.array([200.0, 100.0, 230.0, 160.0])  # side sqrt(30 * 60), about 42
     expect(answer(tall, scales), _nearest(tall, scales), "a box twice as high as wide")
     return "right: with a factor of 0.709 no face is further than a factor of 1.19 in size from some level's window"
