@@ -1,0 +1,128 @@
+"""Proof that the net holds: faults put into a copy of the package make its tests, or a lesson, fail.
+
+Each mutation is one replacement in one file. The copy runs the tests named beside it; if they still pass,
+nothing guards that line any more.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+MUTATIONS = {
+    "two template points swapped": (
+        "alignment.py",
+        "[(38.2946, 51.6963), (73.5318, 51.5014)",
+        "[(73.5318, 51.5014), (38.2946, 51.6963)",
+        ["tests/test_alignment.py"],
+        "04_alignment",
+    ),
+    "the + 1 of a box's side dropped": (
+        "detect/boxes.py",
+        "return boxes[:, 2:] - boxes[:, :2] + corner_pixels",
+        "return boxes[:, 2:] - boxes[:, :2]",
+        ["tests/detect/test_boxes.py", "tests/detect/test_mtcnn.py"],
+        "02_cascade",
+    ),
+    "colours of a crop reversed": (
+        "alignment.py",
+        "    return cv2.warpAffine(image, matrix,",
+        "    return cv2.warpAffine(np.ascontiguousarray(image[..., ::-1]), matrix,",
+        ["tests/test_alignment.py"],
+        "04_alignment",
+    ),
+    "a reflection allowed": (
+        "alignment.py",
+        "covariance = (p.conj() * q).sum(-1)",
+        "covariance = (p * q).sum(-1)",
+        ["tests/test_alignment.py"],
+        None,
+    ),
+    "landmarks read as x, y, x, y": (
+        "detect/networks.py",
+        ".unflatten(1, (2, 5)).transpose(1, 2)",
+        ".unflatten(1, (5, 2))",
+        ["tests/detect/test_networks.py"],
+        None,
+    ),
+    "rows and columns of a window exchanged": (
+        "detect/boxes.py",
+        "corner = PNet.stride * cells.flip(1).float()",
+        "corner = PNet.stride * cells.float()",
+        ["tests/detect/test_boxes.py"],
+        None,
+    ),
+    "the last overlap taken over the union": (
+        "detect/mtcnn.py",
+        '.nms(0.7, overlap="min")',
+        '.nms(0.7, overlap="union")',
+        ["tests/detect/test_mtcnn.py"],
+        None,
+    ),
+    "EXIF rotation ignored": (
+        "image.py",
+        "return ImageOps.exif_transpose(image) or image",
+        "return image",
+        ["tests/test_image.py"],
+        None,
+    ),
+    "embeddings not normalised": (
+        "embedder.py",
+        "return vectors / np.linalg.norm(vectors, axis=1, keepdims=True).clip(min=1e-12)",
+        "return vectors",
+        ["tests/test_embedder.py"],
+        None,
+    ),
+}
+
+
+def copy_with(folder: Path, file: str, old: str, new: str) -> Path:
+    """A copy of package and tests in which one line of the package is wrong."""
+    for name in ("facelib", "tests"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    path = folder / "facelib" / file
+    source = path.read_text("utf-8")
+    assert source.count(old) == 1, f"{file} no longer contains exactly one {old!r}: name the new line here"
+    path.write_text(source.replace(old, new), "utf-8")
+    return folder
+
+
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *arguments]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_a_fault_in_the_package_fails_its_tests(name, tmp_path):
+    file, old, new, tests, _ = MUTATIONS[name]
+    result = run(copy_with(tmp_path, file, old, new), *tests)
+    assert result.returncode == 1, result.stdout[-2000:]
+    assert " failed" in result.stdout and "error" not in result.stdout.splitlines()[-1]
+
+
+@pytest.mark.slow
+@pytest.mark.course
+@pytest.mark.parametrize("name", [name for name, mutation in MUTATIONS.items() if mutation[-1]])
+def test_a_fault_in_the_package_fails_a_lesson(name, tmp_path):
+    file, old, new, _, lesson = MUTATIONS[name]
+    folder = copy_with(tmp_path, file, old, new)
+    shutil.copy(ROOT / "conftest.py", folder)
+    notebook = shutil.copy(ROOT / "notebooks" / f"{lesson}.ipynb", folder)
+    result = run(folder, "--nbval", str(notebook))
+    assert result.returncode == 1, result.stdout[-2000:]
+    assert " failed" in result.stdout
+
+
+def test_the_untouched_copy_passes(tmp_path):
+    """So that the failures above come from the faults, and not from copying."""
+    folder = copy_with(tmp_path, "alignment.py", "import cv2", "import cv2  # no fault")
+    result = run(folder, "tests/test_alignment.py", "tests/test_faces.py", "tests/detect/test_boxes.py")
+    assert result.returncode == 0, result.stdout[-2000:]
