@@ -78,6 +78,7 @@ def nms(
         Boxes of different groups (pictures, pyramid levels) do not compete.
     overlap : "union" or "min"
         Intersection over union, or over the smaller of the two boxes: the second also drops a box inside another.
+        A pair that overlaps by exactly the threshold may fall either way: rounding decides.
 
     Returns
     -------

@@ -120,7 +120,7 @@ class MTCNN:
                 for part in (alike[i : i + self.PICTURES] for i in range(0, len(alike), self.PICTURES)):
                     probability, offsets = self.scan([integrals[i] for i in part], scale)
                     found.append(self._above_threshold(probability, offsets, scale, part).nms(0.5))
-        candidates = Candidates.join(found).nms(0.7)
+        candidates = Candidates.join(found).nms(0.7)  # bites only where levels lie closer than the default factor
         boxes = refine(candidates.boxes, candidates.offsets, corner_pixels=0)
         return replace(candidates, boxes=square(boxes))
 

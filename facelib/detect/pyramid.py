@@ -71,5 +71,5 @@ def _bins(start: torch.Tensor, stop: torch.Tensor, count: int) -> torch.Tensor:
 
 
 def normalise(pixels: torch.Tensor) -> torch.Tensor:
-    """0..255 -> [-1, 1), the range the published weights were trained on."""
+    """0..255 -> about [-1, 1], the range the published weights were trained on."""
     return (pixels - 127.5) / 128
