@@ -16,6 +16,8 @@ LANDMARK_NAMES = ("left eye", "right eye", "nose", "left mouth corner", "right m
 class Faces:
     """The N faces of one picture, best score first. N may be 0.
 
+    Indexing with a slice, a mask or an array of indices gives Faces; with an integer, Faces of length 1.
+
     Attributes
     ----------
     boxes : float32 (N, 4)
@@ -24,8 +26,6 @@ class Faces:
         The last network's probability that this is a face.
     landmarks : float32 (N, 5, 2)
         (x, y) in pixels, in the order of ``LANDMARK_NAMES``.
-
-    Indexing with a slice, a mask or an array of indices gives Faces; with an integer, Faces of length 1.
     """
 
     boxes: np.ndarray

@@ -87,6 +87,17 @@ def test_time_line_is_the_recorded_time(name: str) -> None:
     assert shown == [str(notebooks.rounded(seconds))]
 
 
+@pytest.mark.parametrize("name", READY)
+def test_a_fresh_colab_installs_the_package(name: str) -> None:
+    link, bootstrap = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4).cells[:2]
+    slug = address.read_address(ROOT)
+    assert f"https://colab.research.google.com/github/{slug}/blob/main/notebooks/{name}.ipynb" in link.source
+    assert bootstrap.source.startswith(
+        "try:\n    import facelib\nexcept ModuleNotFoundError:  # a fresh Colab\n"
+        f'    %pip install --quiet "facelib @ git+https://github.com/{slug}"\n    import facelib\n'
+    )
+
+
 def test_cells_kept_out_of_the_comparison_are_few_and_give_their_reason() -> None:
     unchecked, silent = [], []
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):

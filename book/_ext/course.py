@@ -1,0 +1,75 @@
+"""Sphinx extension of this book: plain docstrings, no badge pictures from elsewhere, the command line's help."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from typing import Any
+
+from docutils import nodes
+from docutils.parsers.rst import Directive
+from sphinx.application import Sphinx
+
+LITERAL = re.compile(r"(``.*?``|`[^`]*`)")
+
+
+def plain_text(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Docstrings are prose: |x| is an absolute value, not a substitution, and a colon ends no type.
+
+    Of a constant or property, napoleon takes what stands before the first colon for its type, unless the first
+    line has none; an escaped space is such a line and prints nothing.
+    """
+    if what in ("attribute", "data", "property") and lines:
+        lines.insert(0, r"\ ")
+    for i, line in enumerate(lines):
+        if "|" in line and not line.lstrip().startswith((">>>", "...")):
+            parts = LITERAL.split(line)
+            parts[::2] = [part.replace("|", r"\|") for part in parts[::2]]
+            lines[i] = "".join(parts)
+
+
+def badge_to_text(app: Sphinx, doctree: nodes.document) -> None:
+    """A lesson's Colab badge is a picture from another host; in the book it becomes a link in words."""
+    for image in list(doctree.findall(nodes.image)):
+        if "colab-badge" in image["uri"] or "img.shields.io" in image["uri"]:
+            label = image.get("alt") or "Open in Colab"
+            image.replace_self(nodes.inline(label, label, classes=["badge-link"]))
+
+
+def keep_tags(app: Sphinx, doctree: nodes.document) -> None:
+    r"""Sphinx wraps a display with \\ in ``split``, which takes no \tag; such a display stands as it was written."""
+    for display in doctree.findall(nodes.math_block):
+        text = display.astext()
+        if r"\tag" in text and r"\\" in text and not display.get("nowrap"):
+            display["nowrap"] = True
+            display.children = [nodes.Text(rf"\[{text}\]")]
+
+
+class ClickHelp(Directive):
+    """``{click-help} facelib.cli:main detect``: what ``facelib detect --help`` prints, at build time."""
+
+    required_arguments = 1
+    optional_arguments = 8
+    has_content = False
+
+    def run(self) -> list[nodes.Node]:
+        import click
+
+        module, _, attribute = self.arguments[0].partition(":")
+        command = getattr(importlib.import_module(module), attribute)
+        context = click.Context(command, info_name="facelib", max_content_width=88, terminal_width=88)
+        for name in self.arguments[1:]:
+            command = command.get_command(context, name)
+            context = click.Context(command, info_name=name, parent=context)
+            context.max_content_width = context.terminal_width = 88
+        text = command.get_help(context)
+        return [nodes.literal_block(text, text, language="text")]
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.add_config_value("comments_config", {}, "html")  # jupyter-book sets it whether comments are on or not
+    app.connect("autodoc-process-docstring", plain_text, priority=400)
+    app.connect("doctree-read", badge_to_text)
+    app.connect("doctree-read", keep_tags)
+    app.add_directive("click-help", ClickHelp)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
