@@ -1,3 +1,16 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
 # %% [markdown]
 # # 00 · Five minutes
 #
@@ -14,7 +27,7 @@
 #
 # **Before this** nothing but Python and NumPy. [Set-up](../book/setup.md) takes one command.
 #
-# **Time** about 25 s to run on two CPU cores
+# **Time** about 15 s to run on two CPU cores
 # · about 15 minutes to read and do
 
 # %% tags=["setup"]
