@@ -48,6 +48,7 @@ def image(picture: np.ndarray, title: str = "", ax: Axes | None = None, **option
     """A picture without axes: uint8 (H, W, 3), or (H, W) with ``cmap`` and friends."""
     ax = _axes(ax, picture.shape)
     ax.imshow(picture, **options)
+    ax.autoscale(False)  # boxes that stick out must not shrink the picture
     ax.set_axis_off()
     if title:
         ax.set_title(title)

@@ -40,7 +40,7 @@ import cv2
 import matplotlib.pyplot as plt
 import numpy as np
 
-from facelib import checks, plot, samples
+from facelib import plot, samples
 from facelib.checks import lesson_00 as check
 
 plot.use()
@@ -143,7 +143,7 @@ changed = {
 }
 copies = np.stack([crop_of(picture) for picture in changed.values()])  # 6, 112, 112, 3
 same_photo = embed(copies) @ vector[0]  # 6
-_ = plot.grid(copies, [f"{name} {s:.2f}" for name, s in zip(changed, same_photo)], columns=6, side=1.5)
+_ = plot.grid(copies, [f"{name} {s:.2f}" for name, s in zip(changed, same_photo, strict=True)], columns=6, side=1.5)
 
 # %% [markdown]
 # A number means nothing alone. Against it stand other people: six rendered ones, two pictures of each. The course
@@ -158,7 +158,9 @@ strangers = embed(others) @ vector[0]  # 12
 print(f"changed copies of the photo: cosine {same_photo.min():.2f} or more")
 print(f"twelve pictures of others:   cosine {strangers.max():.2f} or less")
 assert same_photo.min() > strangers.max() + 0.03
-_ = plot.grid(others, [f"person {p}: {s:.2f}" for (p, _), s in zip(people, strangers)], columns=6, side=1.5)
+_ = plot.grid(
+    others, [f"person {p}: {s:.2f}" for (p, _), s in zip(people, strangers, strict=True)], columns=6, side=1.5
+)
 
 # %% [markdown]
 # The two ranges do not overlap, so a **threshold** between them decides every case here: at or above it "same",
@@ -182,7 +184,9 @@ similarity = vectors[0::2] @ vectors[1::2].T  # 6, 6: rows are pictures a, colum
 right = similarity.argmax(axis=1) == np.arange(6)
 
 print(f"own picture most similar: {right.sum()} of 6")
-print(f"mean cosine: same person {np.diag(similarity).mean():.2f}, others {similarity[~np.eye(6, dtype=bool)].mean():.2f}")
+print(
+    f"mean cosine: same person {np.diag(similarity).mean():.2f}, others {similarity[~np.eye(6, dtype=bool)].mean():.2f}"
+)
 names = [f"person {p}" for p in samples.PEOPLE]
 _ = plot.matrix(similarity, names, names, "HOG: picture a against picture b")
 
@@ -241,6 +245,7 @@ _ = plot.matrix(mirrored, names, names, "HOG with mirror images")
 #
 # Skip step 2. Cut out the detector's box instead of aligning, and compare the turned photograph again.
 
+
 # %% mystnb={"image": {"alt": "Four crops in a row: original and turned photograph as box crops, the second visibly tilted; the same two aligned, both upright and nearly identical."}}
 def box_crop_of(picture):
     """The detector's box, resized to 112 pixels, without alignment."""
@@ -293,6 +298,7 @@ _ = plot.grid([*boxed, *placed], ["box", "box, turned", "aligned", "aligned, tur
 #
 # </details>
 
+
 # %% tags=["exercise"]
 def cosine_similarity(a, b):
     return ...  # your code
@@ -331,6 +337,7 @@ check.cosine_similarity(cosine_similarity)
 # `argmax` says where the largest value stands. Return a Python `int`, and `None` only if that value is below the threshold.
 #
 # </details>
+
 
 # %% tags=["exercise"]
 def identify(probe, gallery, threshold):
@@ -372,6 +379,7 @@ check.identify(identify)
 # The mean of an array of booleans is the share of `True`.
 #
 # </details>
+
 
 # %% tags=["exercise"]
 def error_rates(scores, same, threshold):

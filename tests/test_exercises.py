@@ -61,7 +61,9 @@ def test_a_check_reports_instead_of_raising():
     assert doubled(...) == Verdict("9.9", False, "still open; replace the ... by your answer")
 
 
-@pytest.mark.parametrize("got, want", [([1, 2], [1, 2, 3]), ([1.0, 2.1], [1, 2]), (float("nan"), 1), (range(9), [0] * 9)])
+@pytest.mark.parametrize(
+    "got, want", [([1, 2], [1, 2, 3]), ([1.0, 2.1], [1, 2]), (float("nan"), 1), (range(9), [0] * 9)]
+)
 def test_expect_refuses(got, want):
     with pytest.raises(NotYet):
         expect(got, want, "here")

@@ -111,6 +111,7 @@ def test_min_face_bounds_the_size(group):
 
 def test_everything_stays_on_the_device(device, monkeypatch):
     """No tensor is made on another device: every factory call inside names the detector's own."""
+
     def torchvisions_nms(*arguments):  # makes a constant on the default device
         with torch.device(device):
             return batched_nms(*arguments)
