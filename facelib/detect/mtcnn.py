@@ -57,7 +57,7 @@ class MTCNN:
     Parameters
     ----------
     min_face : float
-        Smallest face to look for, in pixels. Halving it costs about four times the time.
+        Smallest face to look for, in pixels. Halving it gives P-Net four times the pixels.
     thresholds : three floats
         Probability a candidate needs to pass P-Net, R-Net and O-Net.
     factor : float
