@@ -1,4 +1,7 @@
-"""Embed: a face crop -> a unit vector, so that the cosine of two vectors says how alike two faces are."""
+"""Embed: a face crop -> a unit vector, so that the cosine of two vectors says how alike two faces are.
+
+Lesson 00 shows what an embedding without training sees.
+"""
 
 from __future__ import annotations
 

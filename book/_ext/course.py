@@ -1,4 +1,4 @@
-"""Sphinx extension of this book: plain docstrings, no badge pictures from elsewhere, the command line's help."""
+"""Sphinx extension of this book: prose docstrings that link to lessons, no badge pictures, the commands' help."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from docutils.parsers.rst import Directive
 from sphinx.application import Sphinx
 
 LITERAL = re.compile(r"(``.*?``|`[^`]*`)")
+LESSON = re.compile(r"\b([Ll]essons? (\d\d))\b")
 
 
 def plain_text(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
@@ -26,6 +27,17 @@ def plain_text(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines:
             parts = LITERAL.split(line)
             parts[::2] = [part.replace("|", r"\|") for part in parts[::2]]
             lines[i] = "".join(parts)
+
+
+def link_lessons(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """ "Lesson 04" in a docstring leads to that lesson, if it is in the book."""
+    pages = {page.split("/")[-1][:2]: page for page in app.env.found_docs if page.startswith("notebooks/")}
+
+    def link(match: re.Match[str]) -> str:
+        page = pages.get(match[2])
+        return f":doc:`{match[1]} </{page}>`" if page else match[1]
+
+    lines[:] = [LESSON.sub(link, line) for line in lines]
 
 
 def badge_to_text(app: Sphinx, doctree: nodes.document) -> None:
@@ -69,6 +81,7 @@ class ClickHelp(Directive):
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_config_value("comments_config", {}, "html")  # jupyter-book sets it whether comments are on or not
     app.connect("autodoc-process-docstring", plain_text, priority=400)
+    app.connect("autodoc-process-docstring", link_lessons, priority=450)
     app.connect("doctree-read", badge_to_text)
     app.connect("doctree-read", keep_tags)
     app.add_directive("click-help", ClickHelp)

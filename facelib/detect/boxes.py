@@ -1,7 +1,8 @@
 """Arithmetic on candidate boxes: where a window lies, which of many to keep, how to move and square them.
 
 Boxes are float (K, 4): x1, y1, x2, y2. MTCNN was trained with both corner pixels inside the box, so a side
-measures x2 - x1 + 1; leaving the + 1 out shifts every refined box and landmark by a fraction of a pixel.
+measures x2 - x1 + 1; leaving the + 1 out shifts every refined box and landmark by a fraction of a pixel. Lesson 01
+derives windows, regression and suppression, lesson 02 the square and the overlap over the smaller box.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """MTCNN: three networks in a row, each looking at fewer candidates and more closely (Zhang et al. 2016).
 
 pictures -> propose (P-Net over a pyramid) -> refine (R-Net) -> output (O-Net, landmarks) -> Faces
+
+Lesson 02 writes the same cascade in fifteen lines and measures what it costs and what it misses.
 """
 
 from __future__ import annotations

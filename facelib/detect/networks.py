@@ -1,4 +1,7 @@
-"""The three networks of MTCNN (Zhang et al. 2016, figure 2), written to be read next to the figure."""
+"""The three networks of MTCNN (Zhang et al. 2016, figure 2), written to be read next to the figure.
+
+Lesson 01 slides P-Net over a picture; lesson 02 reads R-Net and O-Net layer by layer.
+"""
 
 from __future__ import annotations
 
