@@ -33,7 +33,7 @@ SKIPPED = ("measure", "asymm-")  # lengths of the body, and its asymmetries
 RACES, GENDERS, AGES, WEIGHTS = (
     ("african", "asian", "caucasian"), ("female", "male"), ("child", "young", "old"), ("min", "average", "max")
 )  # fmt: skip
-LANDMARKS = ((0.0, 6.85, 1.657), (-0.228, 6.548, 1.389), (0.228, 6.548, 1.389))  # nose tip, mouth corners
+LANDMARKS = ((0.0, 6.85, 1.657), (-0.2176, 6.5355, 1.3805), (0.2176, 6.5355, 1.3805))  # nose tip, mouth corners
 
 Group = dict[str, list[list[tuple[int, int]]]]
 
