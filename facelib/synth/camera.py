@@ -12,7 +12,7 @@ from torch.nn.functional import avg_pool2d, conv2d, interpolate, pad
 from . import noise
 from .scene import Scene
 
-BLUR_RADIUS = 4  # pixels at 112
+BLUR_RADIUS, MOST_BLUR = 4, 24  # reach of the kernel in pixels: for crops of 112, and for any picture
 # Quantisation tables of the JPEG standard, annex K, at quality 50.
 LUMINANCE = (
     (16, 11, 10, 16, 24, 40, 51, 61), (12, 12, 14, 19, 26, 58, 60, 55), (14, 13, 16, 24, 40, 57, 69, 56),
@@ -41,10 +41,13 @@ def develop(light: Tensor, scene: Scene, melanin: Tensor) -> Tensor:
     return x * (1 - grey) + x.mean(1, keepdim=True) * grey
 
 
-def photograph(picture: Tensor, scene: Scene) -> Tensor:
-    """Display values (B, 3, S, S) in 0..1 -> uint8 (B, S, S, 3), with the faults of a real camera and its file."""
+def photograph(picture: Tensor, scene: Scene, scale: Tensor) -> Tensor:
+    """Display values (B, 3, S, S) in 0..1 -> uint8 (B, S, S, 3), with the faults of a real camera and its file.
+
+    scale (B,): how many times larger a face is than in a crop of 112 pixels; blur grows with it.
+    """
     size = picture.shape[-1]
-    x = _blur(picture, scene, size / 112)
+    x = _blur(picture, scene, scale)
     x = _lower(x, scene.detail)
     row = torch.arange(size, device=x.device) / noise.SIZE
     u = (row[None, None, :] + scene.grain[:, 0, None, None]).expand(len(x), size, size)
@@ -56,10 +59,10 @@ def photograph(picture: Tensor, scene: Scene) -> Tensor:
     return jpeg((x.clamp(0, 1) * 255).round(), scene.quality).permute(0, 2, 3, 1).to(torch.uint8)
 
 
-def _blur(x: Tensor, scene: Scene, scale: float) -> Tensor:
+def _blur(x: Tensor, scene: Scene, scale: Tensor) -> Tensor:
     """Gaussian lens blur and straight motion blur; both in pixels of a crop of 112."""
     batch, _, height, width = x.shape
-    radius = max(1, round(BLUR_RADIUS * scale))
+    radius = min(MOST_BLUR, max(BLUR_RADIUS, BLUR_RADIUS * width // 112))  # the same for every picture of this size
     steps = torch.arange(-radius, radius + 1, device=x.device)
     for axis in (0, 1):
         spread = ((scene.blur**2 + scene.motion[:, axis] ** 2).sqrt() * scale).clamp(min=0.05)

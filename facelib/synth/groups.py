@@ -147,7 +147,6 @@ def _finish(room: Tensor, scene: Scene, melanin: Tensor, side: int) -> np.ndarra
     height, width = room.shape[:2]
     square = room.new_zeros(1, 3, side, side)
     square[0, :, :height, :width] = room.permute(2, 0, 1)
-    # Blur is counted in pixels of a crop of 112; in a photo it is a pixel of the photo.
-    sharp = scene.replace(blur=scene.blur * 112 / side, motion=0.0)
-    image = photograph(develop(square, scene, melanin), sharp)
+    one = torch.ones_like(melanin)  # blur in pixels of the photo
+    image = photograph(develop(square, scene, melanin), scene.replace(motion=0.0), one)
     return image[0, :height, :width].cpu().numpy()

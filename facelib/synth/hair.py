@@ -166,6 +166,6 @@ def strands(fragment: Fragments, hull_values: Tensor, facing: Tensor, outer: boo
     # Seen from the side the loose strands stand apart; the mass below them hardly does.
     thin = smoothstep(0.02, 0.36, facing + 0.08 * fine) if outer else smoothstep(-0.05, 0.06, facing + 0.03 * fine)
     opacity = (edge * body.clamp(0, 1) * thin).clamp(0, 1) * torch.where(short, 0.5, 1.0) * (length > BALD)
-    greys = 1 + who.grey[i] * 0.5 * (fine > 1)
-    colour = scene.hair_colour[i] * (torch.exp(0.24 * fine + 0.20 * lock) * greys)[:, None]
+    greys = 1 + who.grey[i] * 0.3 * (fine > 1)
+    colour = scene.hair_colour[i] * (torch.exp((0.24 - 0.08 * who.grey[i]) * fine + 0.20 * lock) * greys)[:, None]
     return colour, opacity, 0.35 * fine + 0.25 * lock

@@ -68,7 +68,7 @@ def _paint_shell(picture: Canvas, stage: Stage, hull: Hull, moved: Tensor, kind:
         under_hat = (scene.hat[image] > 0) & (height > hat_line(turn) - 0.02)
         opacity = torch.where(under_hat, 0.0, opacity)
         depth = depth * (0.22 if far else 0.75 if kind == "inner" else 1.0)
-        shine, part = 0.40 * one, parts.HAIR
+        shine, part = 0.40 - 0.25 * who.grey[image], parts.HAIR
     sideways = torch.stack([turn.cos(), torch.zeros_like(turn), -turn.sin()], 1)
     sideways = (stage.head[image] @ sideways[..., None]).squeeze(-1)
     bent = normalize(normal + tilt[:, None] * sideways, dim=1)

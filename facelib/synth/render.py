@@ -34,6 +34,7 @@ from .traits import Identities
 PIVOT = (0.0, 6.55, 0.35)  # around which a head turns
 MIDDLE = (0.0, 6.95, 0.80)  # of a face: the photo's centre is here
 FACE_HEIGHT = 2.3  # decimetres, chin to crown
+UPRIGHT_112 = 40.7  # pixels from eyes to mouth in the template
 DETECTOR_ERROR = 0.045
 """Standard deviation of a detector's landmarks, as a share of the eye distance."""
 
@@ -239,7 +240,8 @@ def _photograph(picture: Canvas, stage: Stage, points: Tensor, landmarks: Tensor
     between = (landmarks[:, 1] - landmarks[:, 0]).norm(dim=1)
     upright = (landmarks[:, 3:].mean(1) - landmarks[:, :2].mean(1)).norm(dim=1)
     light, hidden = occlude(light, torch.maximum(between, upright), landmarks.mean(1), scene)
-    images = photograph(develop(light.permute(0, 3, 1, 2), scene, stage.who.melanin), scene)
+    scale = upright / UPRIGHT_112
+    images = photograph(develop(light.permute(0, 3, 1, 2), scene, stage.who.melanin), scene, scale)
     label, near = (t.view(batch, size, size)[:, ::supersample, ::supersample] for t in (picture.part, picture.nearness))
     face = _face_vertices(stage.basis)
     corners = points[:, face, :2] / supersample
