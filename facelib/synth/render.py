@@ -190,7 +190,9 @@ def _paint_head(picture: Canvas, stage: Stage, placed: Tensor, points: Tensor) -
     colour, bare = paint_face_hair(colour, lip, spots, who, scene)
     colour, openness, cloth = dress(colour, spots.openness, spots, scene)
     bare = bare * (1 - cloth)
-    normal = _drape(normal, spots.place, stage.torso[image])
+    hanging = 1 - smoothstep(4.75, 5.25, spots.height)  # cloth below the cut edge, whose folds are none of the mesh's
+    normal = _drape(normal, spots.place, stage.torso[image], hanging)
+    openness, lit = openness + (0.8 - openness) * hanging, values[:, 6] + (0.85 - values[:, 6]) * hanging
     normal = _tilt(normal, skin_slopes(spots, who, scene, *_folds(basis, scene)), bare, stage.head[image])
     shine = bare * (0.55 + 0.7 * lip) * scene.gloss[image]
     gloss = 14 + 18 * lip
@@ -204,7 +206,7 @@ def _paint_head(picture: Canvas, stage: Stage, placed: Tensor, points: Tensor) -
     openness[inside] = openness[inside] * 0.5
     for rows, strength, sharp, name in ((eye, 1.6, 70.0, parts.EYES), (inside, 0.4, 40.0, parts.MOUTH)):
         shine[rows], gloss[rows], flesh[rows], label[rows] = strength, sharp, 0.0, name
-    surface = Surface(colour, normal, values[:, 3:6], image, openness, values[:, 6], shine, gloss, flesh)
+    surface = Surface(colour, normal, values[:, 3:6], image, openness, lit, shine, gloss, flesh)
     picture.paint(fragment, shade(surface, scene), torch.ones_like(lip), label, normal)
 
 
@@ -224,12 +226,11 @@ def _tilt(normal: Tensor, slopes: tuple[Tensor, Tensor], share: Tensor, head: Te
     return normalize(normal - (slopes[0] * share)[:, None] * left - (slopes[1] * share)[:, None] * up, dim=1)
 
 
-def _drape(normal: Tensor, place: Tensor, torso: Tensor) -> Tensor:
-    """Smooth normals (M, 3) for the cloth that hangs where the mesh of the body was cut."""
-    hanging = torch.stack([0.35 * place[:, 0], torch.zeros_like(place[:, 0]), (place[:, 2] + 0.2).sign()], 1)
-    share = 1 - smoothstep(4.75, 5.15, place[:, 1])[:, None]
-    hanging = (torso @ normalize(hanging, dim=1)[..., None]).squeeze(-1)
-    return normalize(normal * (1 - share) + hanging * share, dim=1)
+def _drape(normal: Tensor, place: Tensor, torso: Tensor, share: Tensor) -> Tensor:
+    """Smooth normals (M, 3) for the share (M,) of cloth that hangs where the mesh of the body was cut."""
+    smooth = torch.stack([0.35 * place[:, 0], torch.zeros_like(place[:, 0]), (place[:, 2] + 0.2).sign()], 1)
+    smooth = (torso @ normalize(smooth, dim=1)[..., None]).squeeze(-1)
+    return normalize(normal + (smooth - normal) * share[:, None], dim=1)
 
 
 def _photograph(picture: Canvas, stage: Stage, points: Tensor, landmarks: Tensor, supersample: int) -> Rendering:
