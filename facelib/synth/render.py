@@ -25,10 +25,10 @@ from .geometry import neighbours, rotation, similarity, smoothstep, transform, v
 from .layers import paint_glasses, paint_hair
 from .light import Surface, shade
 from .raster import fragments, rasterize
-from .scene import Scene
+from .scene import FACE_MASK, Scene
 from .shadows import visibility
 from .skin import skin_colour, skin_slopes
-from .spots import find_spots, static_values
+from .spots import Spots, find_spots, static_values
 from .traits import Identities
 
 PIVOT = (0.0, 6.55, 0.35)  # around which a head turns
@@ -108,7 +108,8 @@ def _tables(device: str) -> tuple[Tensor, Tensor]:
 
 def set_stage(basis: Basis, who: Identities, scene: Scene, size: int) -> Stage:
     """Bend, turn and place the heads for photos of this size."""
-    local = who.head + (scene.expression @ basis.expression).view(len(who), -1, 3)
+    calm = torch.where(scene.occluder == FACE_MASK, 0.2, 1.0)[:, None]  # paper over an open mouth shows no hole
+    local = who.head + (calm * scene.expression @ basis.expression).view(len(who), -1, 3)
     share = scene.body_turn
     pixels = scene.face_size * size / FACE_HEIGHT
     still = torch.eye(2, 3, device=local.device).expand(len(who), -1, -1)
@@ -189,6 +190,7 @@ def _paint_head(picture: Canvas, stage: Stage, placed: Tensor, points: Tensor) -
     colour, lip = skin_colour(spots, who, scene)
     colour, bare = paint_face_hair(colour, lip, spots, who, scene)
     colour, openness, cloth = dress(colour, spots.openness, spots, scene)
+    normal = _bridge(normal, spots, cloth, stage.head[image])
     bare = bare * (1 - cloth)
     hanging = 1 - smoothstep(4.75, 5.25, spots.height)  # cloth below the cut edge, whose folds are none of the mesh's
     normal = _drape(normal, spots.place, stage.torso[image], hanging)
@@ -224,6 +226,14 @@ def _tilt(normal: Tensor, slopes: tuple[Tensor, Tensor], share: Tensor, head: Te
     up = normalize(up, dim=1)
     left = torch.cross(up, normal, dim=1)
     return normalize(normal - (slopes[0] * share)[:, None] * left - (slopes[1] * share)[:, None] * up, dim=1)
+
+
+def _bridge(normal: Tensor, spots: Spots, cloth: Tensor, head: Tensor) -> Tensor:
+    """Normals (M, 3) of a face mask: paper spans what is below it and shows no lips."""
+    around = torch.stack([spots.place[:, 0], 0.12 * (spots.height - 6.6), (spots.place[:, 2] - 0.6).clamp(min=0.1)], 1)
+    around = (head @ normalize(around, dim=1)[..., None]).squeeze(-1)
+    share = 0.75 * cloth * (spots.height > 6.1)
+    return normalize(normal + (around - normal) * share[:, None], dim=1)
 
 
 def _drape(normal: Tensor, place: Tensor, torso: Tensor, share: Tensor) -> Tensor:
