@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .scene import Scene
     from .traits import Identities
 
-BATCH = 32  # pictures rendered at once on a CPU: bounds the memory to about 0.5 GB
+BATCH = 32  # pictures rendered at once on a CPU: bounds the memory to about 1 GB
 
 
 @dataclass(frozen=True)
