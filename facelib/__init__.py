@@ -6,7 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import alignment, checks, detect, errors, faces, image, plot, samples
+    from . import alignment, checks, detect, errors, faces, image, plot, samples, synth
     from .alignment import TEMPLATE_112, align, estimate_similarity
     from .detect import MTCNN
     from .embedder import Embedder
@@ -29,7 +29,7 @@ _HOME = {
     "estimate_similarity": "alignment",
     "load_image": "image",
 }
-_MODULES = ("alignment", "checks", "detect", "errors", "faces", "image", "plot", "samples")
+_MODULES = ("alignment", "checks", "detect", "errors", "faces", "image", "plot", "samples", "synth")
 
 __all__ = [
     "MTCNN",
@@ -49,6 +49,7 @@ __all__ = [
     "load_image",
     "plot",
     "samples",
+    "synth",
 ]
 
 

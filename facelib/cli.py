@@ -1,4 +1,4 @@
-"""The commands: ``facelib detect``, ``facelib align``, ``facelib doctor``. Heavy imports wait inside them."""
+"""The commands: ``facelib detect``, ``align``, ``synth``, ``doctor``. Heavy imports wait inside them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import click
 
 from . import __version__
 from .errors import FaceLibError
+from .synth_cli import synth
 
 if TYPE_CHECKING:
     from .folders.align import Summary
@@ -36,11 +37,13 @@ def main() -> None:
     """Face recognition, from a picture to a name.
 
     The commands follow the path of a face: detect finds it in a picture, align cuts it out so that eyes, nose and
-    mouth always stand alike. doctor looks at this machine and says what is missing. Each explains itself:
+    mouth always stand alike. synth renders people who do not exist. doctor looks at this machine and says what is
+    missing. Each explains itself:
 
     \b
         facelib detect --help
         facelib align --help
+        facelib synth --help
         facelib doctor
     """
 
@@ -220,6 +223,9 @@ def doctor(as_json: bool) -> None:
     diagnosis = diagnose()
     click.echo(json.dumps(diagnosis, indent=2) if as_json else render(diagnosis))
     sys.exit(0 if diagnosis["healthy"] else 1)
+
+
+main.add_command(synth)
 
 
 def cores() -> int:

@@ -1,0 +1,199 @@
+"""Draw scenes: what everyday pictures of people look like, as distributions."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from .basis import Basis
+from .expression import HOW_OFTEN, sample_expression
+from .scene import FACE_MASK, GLASSES, NO_GLASSES, NO_OCCLUDER, OBJECT, SUNGLASSES, Scene
+from .traits import BUZZ, LONG, MEDIUM, SHORT, Identities
+
+LAMPS = ((1.0, 0.82, 0.62), (1.0, 0.92, 0.80), (1.0, 1.0, 1.0), (0.85, 0.93, 1.0), (0.74, 0.85, 1.0))
+DEGREE = math.pi / 180
+
+
+def sample_scene(
+    basis: Basis,
+    people: Identities,
+    generator: torch.Generator,
+    hardness: float = 1.0,
+    max_yaw: float = 60 * DEGREE,
+    max_pitch: float = 25 * DEGREE,
+) -> Scene:
+    """Draw a scene for each of N people.
+
+    Parameters
+    ----------
+    generator : torch.Generator
+        The only source of chance; its device is where the numbers are drawn. One on the CPU gives the same scenes
+        whatever device renders them.
+    hardness : float
+        0 is a passport photo, 1 everyday pictures; scales poses, moods, light, blur, noise and how often glasses,
+        hats and occluders come.
+    max_yaw, max_pitch : float
+        In radians.
+    """
+    draw = _Chance(len(people), generator, hardness)
+    values = {
+        **_pose(draw, max_yaw, max_pitch),
+        **_mood(draw, basis),
+        **_light(draw),
+        **_hair(draw, people),
+        **_worn(draw),
+        **_place(draw),
+        **_camera(draw),
+    }
+    return Scene(**values).to(people.head.device)
+
+
+class _Chance:
+    """N draws at a time from one generator."""
+
+    def __init__(self, n: int, generator: torch.Generator, hardness: float) -> None:
+        self.n, self.generator, self.hardness, self.device = n, generator, hardness, generator.device
+        self.zero = torch.zeros(n, device=self.device)
+
+    def uniform(self, *shape: int) -> Tensor:
+        """(N, *shape) in 0..1."""
+        return torch.rand(self.n, *shape, generator=self.generator, device=self.device)
+
+    def normal(self, *shape: int) -> Tensor:
+        """(N, *shape) from N(0, 1)."""
+        return torch.randn(self.n, *shape, generator=self.generator, device=self.device)
+
+    def integer(self, low: int, high: int, *shape: int) -> Tensor:
+        """(N, *shape) from low to high - 1."""
+        return torch.randint(low, high, (self.n, *shape), generator=self.generator, device=self.device)
+
+    def whether(self, probability: float) -> Tensor:
+        """bool (N,)."""
+        return self.uniform() < probability
+
+    def dye(self, strength: float, depth: float, saturation: float) -> Tensor:
+        """Colour (N, 3) of something that is dyed or painted."""
+        raw, share = torch.exp(-depth * self.uniform(3)) * strength, saturation * self.uniform(1)
+        return raw * share + raw.mean(1, keepdim=True) * (1 - share)
+
+
+def _pose(draw: _Chance, max_yaw: float, max_pitch: float) -> dict[str, Tensor]:
+    yaw = (draw.normal() * 24 * draw.hardness * DEGREE).clamp(-max_yaw, max_yaw)
+    pitch = (draw.normal() * 9 * draw.hardness * DEGREE).clamp(-max_pitch, max_pitch)
+    # Eyes stay with the camera where the head turns away, half of the time half of the way.
+    right = -0.5 * yaw * draw.uniform() + 0.07 * draw.normal()
+    up = -0.4 * pitch * draw.uniform() + 0.05 * draw.normal()
+    return {
+        "yaw": yaw,
+        "pitch": pitch,
+        "roll": (draw.normal() * 6 * draw.hardness * DEGREE).clamp(-0.3, 0.3),
+        "body_turn": draw.uniform(),
+        "gaze": torch.stack([right, up], 1).clamp(-0.35, 0.35),
+        "distance": 8 + 22 * draw.uniform() ** 1.5,
+        "face_size": 0.45 + 0.35 * draw.uniform(),
+        "centre": 0.5 + 0.06 * draw.normal(2).clamp(-1.5, 1.5),
+        "landmark_error": draw.normal(5, 2),
+    }
+
+
+def _mood(draw: _Chance, basis: Basis) -> dict[str, Tensor]:
+    often = torch.tensor(HOW_OFTEN, device=draw.device)
+    mood = torch.multinomial(often, draw.n, replacement=True, generator=draw.generator)
+    strength = min(1.0, 0.5 + 0.5 * draw.hardness)
+    return {
+        "mood": mood,
+        "expression": sample_expression(basis.expression_names, mood, draw.uniform, strength),
+        "flush": 0.12 * draw.normal(),
+        "gloss": 0.30 + 0.6 * draw.uniform(),
+    }
+
+
+def _light(draw: _Chance) -> dict[str, Tensor]:
+    """A key light from the front and above, a fill from anywhere, a rim from behind, under one sky."""
+    around = draw.normal(3) * torch.tensor([42.0, 60, 30], device=draw.device)
+    azimuth = (around + torch.tensor([0.0, 0, 170], device=draw.device)) * DEGREE
+    elevation = (torch.tensor([28.0, 5, 20], device=draw.device) + draw.normal(3) * 18) * DEGREE
+    flat = elevation.cos()
+    lamp = torch.tensor(LAMPS, device=draw.device)[draw.integer(0, len(LAMPS), 3)] * 0.45 + 0.55
+    rim = 0.5 * draw.uniform() * draw.whether(0.4)
+    power = torch.stack([0.35 + 1.1 * draw.uniform(), 0.35 * draw.uniform(), rim], 1)
+    return {
+        "light_direction": torch.stack([azimuth.sin() * flat, elevation.sin(), azimuth.cos() * flat], -1),
+        "light_colour": lamp * power[..., None],
+        "ambient": lamp[:, 0] * (0.24 + 0.55 * draw.uniform(1)),
+        "ground": 0.35 + 0.5 * draw.uniform(),
+        "shadow": draw.whether(0.8) * (0.5 + 0.45 * draw.uniform()),
+    }
+
+
+def _hair(draw: _Chance, people: Identities) -> dict[str, Tensor]:
+    """The person's own hair, combed differently, and now and then another cut; beard and lipstick of the day."""
+    names = ("length", "masculine", "hairline", "recession", "volume", "parting", "fringe", "hair", "makeup")
+    own = {name: getattr(people, name).to(draw.device) for name in names}
+    other = draw.integer(SHORT, LONG + 1)
+    other = torch.where(own["masculine"] > 0.5, other.clamp(max=MEDIUM), other)
+    recut = draw.whether(0.15 * draw.hardness) & (own["length"] > BUZZ)
+    combed = torch.where(draw.whether(0.4), 0.08 + 0.2 * draw.uniform(), draw.zero)
+    colours = [-1.1 - 0.6 * draw.uniform(), -2.5 - 0.8 * draw.uniform(), -2.3 - 0.8 * draw.uniform()]
+    return {
+        "hair_length": torch.where(recut, other, own["length"]),
+        "hairline": own["hairline"] + 0.012 * draw.normal(),
+        "recession": own["recession"],
+        "volume": (own["volume"] * torch.exp(0.2 * draw.normal())).clamp(0.03, 0.4),
+        "parting": own["parting"] + 0.12 * draw.normal(),
+        "fringe": torch.where(draw.whether(0.85), own["fringe"], combed),
+        "hair_colour": own["hair"] * torch.exp(0.10 * draw.normal(1)),
+        "tousle": draw.uniform(3),
+        "beardiness": (1 + 0.25 * draw.normal()).clamp(0.3, 1.4) * torch.where(draw.whether(0.12), 0.25, 1.0),
+        "lipstick": own["makeup"] * draw.whether(0.6) * draw.uniform(),
+        "lipstick_colour": torch.exp(torch.stack(colours, 1)),
+    }
+
+
+def _worn(draw: _Chance) -> dict[str, Tensor]:
+    """Glasses, hats, clothes, and what hides part of the face."""
+    kind = torch.where(draw.whether(0.2), SUNGLASSES, GLASSES)
+    hiding = torch.where(draw.whether(0.3), FACE_MASK, OBJECT)
+    return {
+        "glasses": torch.where(draw.whether(0.16 * draw.hardness), kind, NO_GLASSES),
+        "frame": draw.uniform(4),
+        "frame_colour": torch.exp(-4.5 * draw.uniform(1)) * 0.5 * (0.75 + 0.25 * draw.uniform(3)),
+        "hat": draw.whether(0.05 * draw.hardness).long(),
+        "hat_colour": draw.dye(0.5, 3, 0.5),
+        "occluder": torch.where(draw.whether(0.05 * draw.hardness), hiding, NO_OCCLUDER),
+        "occluder_shape": draw.uniform(6),
+        "occluder_colour": draw.dye(0.7, 3, 0.6),
+        "cloth": draw.dye(0.8, 3, 0.8),
+        "neckline": 5.84 + 0.08 * draw.normal(),
+        "collar": draw.uniform(),
+        "stripes": torch.where(draw.whether(0.2), 8 + 22 * draw.uniform(), draw.zero),
+    }
+
+
+def _place(draw: _Chance) -> dict[str, Tensor]:
+    return {
+        "backdrop": draw.dye(0.75, 2.6, 0.5),
+        "backdrop_coarse": draw.normal(3, 3, 3),
+        "backdrop_fine": draw.normal(3, 9, 9),
+        "backdrop_boxes": draw.uniform(8, 8),
+        "backdrop_mix": draw.uniform(4),
+    }
+
+
+def _camera(draw: _Chance) -> dict[str, Tensor]:
+    hard = draw.hardness
+    poor = 40 + 57 * draw.uniform()
+    return {
+        "exposure": torch.exp(0.18 * hard * draw.normal()),
+        "white": torch.exp(0.04 * hard * draw.normal(3)),
+        "contrast": 0.12 * hard * draw.normal(),
+        "blur": draw.uniform() ** 2 * 1.2 * hard,
+        "motion": draw.normal(2) * (draw.whether(0.1) * hard)[:, None],
+        "detail": torch.where(draw.whether(0.15 * hard), 0.35 + 0.5 * draw.uniform(), 1.0),
+        "noise": draw.uniform() ** 2 * 0.035 * hard,
+        "quality": torch.where(draw.whether(0.5), poor, 75 + 23 * draw.uniform()),
+        "monochrome": draw.whether(0.04 * hard).long(),
+        "grain": draw.uniform(2),
+    }

@@ -1,0 +1,110 @@
+"""Everything that differs between two pictures of one person: pose, mood, light, styling, place and camera."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from torch import Tensor
+
+NO_GLASSES, GLASSES, SUNGLASSES = range(3)
+NO_OCCLUDER, OBJECT, FACE_MASK = range(3)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """N pictures; every field is a tensor whose first dimension is N, and every field is metadata.
+
+    yaw, pitch, roll : radians: to the right of the picture, up, counter-clockwise. body_turn: share of it the torso
+        follows. gaze (N, 2): right and up. distance: camera to head in decimetres. face_size: height of the face as
+        a share of a photo's height. centre (N, 2): where in the photo. landmark_error (N, 5, 2): by how much a
+        detector would err, as a share of the eye distance; it moves aligned crops.
+    mood, expression (N, 52), flush, gloss : mood, face units, redness and oiliness of the day.
+    light_direction, light_colour (N, 3, 3) : key, fill and rim; ambient (N, 3); ground: light from below as a share
+        of that from above; shadow: how dark the key light's shadows are.
+    hair_length ... lipstick_colour : styling.
+    glasses, frame (N, 4), frame_colour; hat, hat_colour; occluder, occluder_shape (N, 6), occluder_colour.
+    cloth (N, 3), neckline, stripes, collar: clothes.
+    backdrop (N, 3), backdrop_coarse, backdrop_fine, backdrop_boxes, backdrop_mix (N, 4): place.
+    exposure, white (N, 3), contrast, blur, motion (N, 2), detail, noise, quality, monochrome, grain (N, 2): camera.
+    """
+
+    yaw: Tensor
+    pitch: Tensor
+    roll: Tensor
+    body_turn: Tensor
+    gaze: Tensor
+    distance: Tensor
+    face_size: Tensor
+    centre: Tensor
+    landmark_error: Tensor
+    mood: Tensor
+    expression: Tensor
+    flush: Tensor
+    gloss: Tensor
+    light_direction: Tensor
+    light_colour: Tensor
+    ambient: Tensor
+    ground: Tensor
+    shadow: Tensor
+    hair_length: Tensor
+    hairline: Tensor
+    recession: Tensor
+    volume: Tensor
+    parting: Tensor
+    fringe: Tensor
+    hair_colour: Tensor
+    tousle: Tensor
+    beardiness: Tensor
+    lipstick: Tensor
+    lipstick_colour: Tensor
+    glasses: Tensor
+    frame: Tensor
+    frame_colour: Tensor
+    hat: Tensor
+    hat_colour: Tensor
+    occluder: Tensor
+    occluder_shape: Tensor
+    occluder_colour: Tensor
+    cloth: Tensor
+    neckline: Tensor
+    stripes: Tensor
+    collar: Tensor
+    backdrop: Tensor
+    backdrop_coarse: Tensor
+    backdrop_fine: Tensor
+    backdrop_boxes: Tensor
+    backdrop_mix: Tensor
+    exposure: Tensor
+    white: Tensor
+    contrast: Tensor
+    blur: Tensor
+    motion: Tensor
+    detail: Tensor
+    noise: Tensor
+    quality: Tensor
+    monochrome: Tensor
+    grain: Tensor
+
+    def __len__(self) -> int:
+        return len(self.yaw)
+
+    def __getitem__(self, rows: slice | Tensor) -> Scene:
+        return Scene(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+
+    def to(self, device: str | torch.device) -> Scene:
+        """The same scene on another device."""
+        return Scene(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+
+    def replace(self, **values: Tensor | float) -> Scene:
+        """A copy with some fields set, a number for all N alike: ``scene.replace(yaw=0.0, hat=0)``."""
+        known = {f.name: getattr(self, f.name) for f in fields(self)}
+        for name, value in values.items():
+            old = known[name]
+            known[name] = torch.as_tensor(value, dtype=old.dtype, device=old.device).expand_as(old).contiguous()
+        return Scene(**known)
+
+    def metadata(self) -> dict[str, np.ndarray]:
+        """Every value by name, as numpy arrays with N rows."""
+        return {f.name: getattr(self, f.name).cpu().numpy() for f in fields(self)}
