@@ -10,6 +10,7 @@ from PIL import Image
 
 from facelib import MTCNN, align, samples
 from facelib.draw import draw_faces
+from facelib.synth.export import contact_sheet
 
 IMAGES = Path(__file__).resolve().parent.parent / "images"
 
@@ -29,4 +30,5 @@ def group_aligned() -> Image.Image:
 
 if __name__ == "__main__":
     group_aligned().save(IMAGES / "group_aligned.jpg", quality=88)
-    print("wrote images/group_aligned.jpg")
+    Image.fromarray(contact_sheet(people=20, shots=8)).save(IMAGES / "people.jpg", quality=85)
+    print("wrote images/group_aligned.jpg and images/people.jpg")

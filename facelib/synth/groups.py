@@ -30,8 +30,14 @@ FEWEST_IN_ROW = 4
 class Group:
     """One picture and its N faces, front to back.
 
+    Attributes
+    ----------
     image : uint8 (H, W, 3)
-    landmarks : float32 (N, 5, 2); boxes : float32 (N, 4) from upper forehead to chin, in pixels
+        RGB.
+    landmarks : float32 (N, 5, 2)
+        In pixels, in the template's order.
+    boxes : float32 (N, 4)
+        From upper forehead to chin, in pixels.
     visible : float32 (N,)
         Share of the face that nobody and nothing hides.
     attributes : dict

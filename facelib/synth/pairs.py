@@ -14,7 +14,14 @@ from .dataset import Dataset
 class Pairs:
     """P pairs in the order of their folds, all folds equally long.
 
-    a, b int64 (P,): rows of the data set; same bool (P,); fold int64 (P,).
+    Attributes
+    ----------
+    a, b : int64 (P,)
+        Rows of the data set.
+    same : bool (P,)
+        Whether both rows show one person.
+    fold : int64 (P,)
+        Which of the folds the pair belongs to.
     """
 
     a: np.ndarray

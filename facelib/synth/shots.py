@@ -23,7 +23,10 @@ BATCH = 32  # pictures rendered at once on a CPU: bounds the memory to about 1 G
 class Shots:
     """N pictures of synthetic people.
 
-    images : uint8 (N, S, S, 3) RGB
+    Attributes
+    ----------
+    images : uint8 (N, S, S, 3)
+        RGB.
     landmarks : float32 (N, 5, 2)
         True places of eyes, nose and mouth corners in pixels, in the template's order.
     boxes : float32 (N, 4)
@@ -31,8 +34,12 @@ class Shots:
     attributes : dict of name -> array with N rows
         ``id``, the person's traits (``masculine``, ``age`` and the like are mixing weights, not labels of anybody),
         every value of the ``Scene``, and ``visible``, the share of the face's pixels that nothing hides.
-    masks : uint8 (N, S, S), indices into ``facelib.synth.canvas.PARTS``; depth : float32 (N, S, S) in decimetres;
-    normals : float32 (N, S, S, 3). Each None unless asked for.
+    masks : uint8 (N, S, S), optional
+        What each pixel shows, as an index into ``facelib.synth.canvas.PARTS``.
+    depth : float32 (N, S, S), optional
+        In decimetres.
+    normals : float32 (N, S, S, 3), optional
+        Unit vectors in the camera's axes. The last three are None unless asked for.
     """
 
     images: np.ndarray

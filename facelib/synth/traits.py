@@ -31,6 +31,8 @@ BROW_SPREAD = (1.3, 2.5, 0.018, 0.022, 0.08, 0.009, 0.03, 0.15)
 class Identities:
     """What stays the same in every picture of N people; tensors on one device.
 
+    Attributes
+    ----------
     number : int64 (N,)
         Which people they are.
     head : (N, V, 3)
@@ -45,14 +47,16 @@ class Identities:
         Moles: azimuth in degrees, height, radius, strength.
     texture : (N, 2)
         Where on the noise textures this person's skin lies.
-    hair, brow_colour, iris : (N, 3) linear RGB; grey, iris_size : (N,)
+    hair, brow_colour, iris : (N, 3)
+        Linear RGB; with the share of ``grey`` and the ``iris_size``, (N,) each.
     brow : (N, 8)
         Inner and outer end, height, arch, peak, thickness, tail, density.
     lips : (N, 2)
         Additional blood and melanin.
     length : int64 (N,)
-        ``BALD`` ... ``LONG``; hairline, recession, volume, curl, parting, fringe : (N,).
-    beard, stubble, makeup : (N,); beard_style : int64 (N,)
+        Of the hair, ``BALD`` to ``LONG``; its hairline, recession, volume, curl, parting and fringe are (N,) each.
+    beard, stubble, makeup : (N,)
+        Amounts; ``beard_style`` int64 (N,) says which beard.
     """
 
     number: Tensor
