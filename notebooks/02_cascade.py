@@ -497,6 +497,8 @@ _ = fig.legend(loc="outside right upper")
 assert (np.diff(precision) > 0).all() and (np.diff(recall) <= 0).all()
 
 # %% [markdown]
+# Read these shares as an illustration: the group was made with this detector at hand, its smallest face blurred until it was missed and a few heads turned until the others were found. Recall on such a picture says how the stages work, not how good they are.
+#
 # Recall can only fall from stage to stage, and precision is what the stages buy with it. The person lost at the end is the small and blurred one at the back, about 20 pixels wide. P-Net and R-Net let him through; O-Net enlarges the smear to 48 pixels and does not believe it.
 #
 # ## What a threshold buys

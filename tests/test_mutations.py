@@ -64,6 +64,13 @@ MUTATIONS = {
         ["tests/detect/test_mtcnn.py"],
         None,
     ),
+    "of equal scores the earlier kept": (
+        "detect/boxes.py",
+        "scores.argsort(stable=True).flip(0)",
+        "scores.argsort(descending=True, stable=True)",
+        ["tests/detect/test_mtcnn.py"],
+        None,
+    ),
     "EXIF rotation ignored": (
         "image.py",
         "return ImageOps.exif_transpose(image) or image",

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torchvision.ops import batched_nms, box_iou
+from torchvision.ops import batched_nms
 
 from facelib import MTCNN, Faces, load_image, samples
 from tests.conftest import DEVICES, real_photos
@@ -31,17 +31,10 @@ def reference(image: np.ndarray, min_face: float, thresholds, factor) -> Faces:
 
 def assert_same_faces(found: Faces, expected: Faces) -> None:
     assert len(found) == len(expected)
-    if len(expected) == 0:
-        return
-    overlaps = box_iou(torch.from_numpy(found.boxes), torch.from_numpy(expected.boxes)).diagonal()
-    assert overlaps.min() >= 0.9
-    in_pixels = np.linalg.norm(found.landmarks - expected.landmarks, axis=2)
-    assert (in_pixels <= 0.02 * expected.eye_distances[:, None]).all()
-    # Most agree to rounding, and a lost + 1 moves every corner by more than that. A few may differ by a pixel:
-    # rounding decides which way a corner is truncated, or which of two near-equal boxes suppresses the other.
-    np.testing.assert_allclose(np.median(abs(found.boxes - expected.boxes)), 0, atol=0.01)
-    np.testing.assert_allclose(np.median(in_pixels), 0, atol=0.01)
-    np.testing.assert_allclose(found.scores, expected.scores, atol=0.02)
+    np.testing.assert_allclose(found.scores, expected.scores, atol=1e-4)
+    # 0.02 px: far below anything visible, far above rounding, and a lost + 1 moves a corner by more
+    np.testing.assert_allclose(found.boxes, expected.boxes, atol=0.02)
+    np.testing.assert_allclose(found.landmarks, expected.landmarks, atol=0.02)
 
 
 @pytest.mark.parametrize("min_face, thresholds, factor", SETTINGS)
@@ -60,7 +53,7 @@ def test_same_faces_on_real_photos(mtcnn):
 
 
 def test_faces_at_the_edge(mtcnn, astronaut):
-    for part in (astronaut[90:400, 200:420], astronaut[80:300, 100:250]):
+    for part in (astronaut[90:400, 200:420], astronaut[80:300, 100:250], astronaut[60:160, 180:270]):
         assert_same_faces(mtcnn.detect(part), reference(part, *SETTINGS[0]))
 
 
