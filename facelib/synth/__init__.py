@@ -13,11 +13,13 @@ from .render import Rendering, render_scene
 from .sampling import sample_scene
 from .scene import Scene
 from .shots import Shots
+from .stream import Batch, Stream
 from .traits import Identities
 
 __all__ = [
     "PRESETS",
     "SPLITS",
+    "Batch",
     "Dataset",
     "Group",
     "Identities",
@@ -27,6 +29,7 @@ __all__ = [
     "Rendering",
     "Scene",
     "Shots",
+    "Stream",
     "load_dataset",
     "make_pairs",
     "render_group",

@@ -30,7 +30,7 @@ VERSION = 1
 SPLITS = {"train": 0, "validation": 1_000_000_000, "test": 2_000_000_000}
 """Number of the first person of each split: no person is in two of them, however large they grow."""
 
-_STREAM = 3_000_000_000  # people of all splits; nobody is stored
+EVERYBODY = 3_000_000_000  # people of all splits; nobody is stored
 _KEPT = ("id", "yaw", "pitch", "roll", "masculine", "age", "melanin", "glasses", "hat", "occluder", "visible")
 
 
@@ -105,7 +105,7 @@ def load_dataset(
         Unknown preset or split.
     """
     chosen = find_preset(preset)
-    count = chosen.count(_known_split(split))
+    count = chosen.count(known_split(split))
     name = f"synth-v{VERSION}-{preset}-{split}-seed{seed}{'-shaved' if hide_hair else ''}.npz"
     path = Path(cache or os.environ.get("FACELIB_CACHE") or Path.home() / ".cache" / "facelib") / name
     stored = _read(path)
@@ -136,10 +136,10 @@ def render_people(
     start: int = 0,
 ) -> Iterator[Shots]:
     """The pictures of the people number start ... count - 1 of a split, one person at a time."""
-    people = People(_STREAM, seed, device)
+    people = People(EVERYBODY, seed, device)
     fixed: dict[str, Any] = {"hair_length": 0, "hat": 0, "beardiness": 0.3} if hide_hair else {}
     for k in range(start, count):
-        number = SPLITS[_known_split(split)] + k
+        number = SPLITS[known_split(split)] + k
         # Chapter 2 of a person's numbers seeds their scenes.
         scenes = torch.Generator().manual_seed(int(uniforms(seed, number, 1, chapter=2)[0] * 2**62))
         yield people.render([number] * preset.shots, scenes, hardness=preset.hardness, **fixed)
@@ -152,7 +152,8 @@ def find_preset(name: str) -> Preset:
     return PRESETS[name]
 
 
-def _known_split(split: str) -> str:
+def known_split(split: str) -> str:
+    """The name of a split, if it is one."""
     if split not in SPLITS:
         raise FaceLibError(f"there is no split {split!r}: choose {', '.join(SPLITS)}")
     return split
