@@ -35,6 +35,12 @@ class Surface:
     flesh: Tensor
 
 
+def facing_light(scene: Scene) -> Tensor:
+    """Light that arrives at a face which looks at the camera, (B,)."""
+    frontal = scene.ambient.new_tensor([0.0, 0.15, 0.99])
+    return (scene.light_colour.mean(-1) * (scene.light_direction @ frontal).clamp(min=0)).sum(1) + scene.ambient.mean(1)
+
+
 def shade(surface: Surface, scene: Scene) -> Tensor:
     """Light that leaves towards the camera, (M, 3).
 
