@@ -21,7 +21,9 @@ def paint_face_hair(colour: Tensor, lip: Tensor, spots: Spots, who: Identities, 
     roots = _roots(spots, scene)
     colour = _over(colour, scene.hair_colour[i], roots)
     colour = _over(colour, who.brow_colour[i], brow_density(spots, who))
-    lashes = 0.85 * smoothstep(0.35, 0.95, spots.lash) * (0.5 + 0.5 * (who.masculine[i] < 0.5))
+    upper = smoothstep(7.18, 7.23, spots.height)  # lower lashes are few
+    painted = 0.75 + 0.25 * (who.masculine[i] < 0.5)
+    lashes = smoothstep(0.30, 0.75, spots.lash) * (0.25 + 0.65 * upper) * painted
     return _over(colour, torch.full_like(colour, 0.018), lashes), (1 - 0.7 * beard) * (1 - roots)
 
 

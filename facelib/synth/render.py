@@ -27,7 +27,7 @@ from .light import Surface, shade
 from .raster import fragments, rasterize
 from .scene import FACE_MASK, Scene
 from .shadows import visibility
-from .skin import skin_colour, skin_slopes
+from .skin import oiliness, skin_colour, skin_slopes
 from .spots import Spots, find_spots, static_values
 from .traits import Identities
 
@@ -196,7 +196,7 @@ def _paint_head(picture: Canvas, stage: Stage, placed: Tensor, points: Tensor) -
     normal = _drape(normal, spots.place, stage.torso[image], hanging)
     openness, lit = openness + (0.8 - openness) * hanging, values[:, 6] + (0.85 - values[:, 6]) * hanging
     normal = _tilt(normal, skin_slopes(spots, who, scene, *_folds(basis, scene)), bare, stage.head[image])
-    shine = bare * (0.55 + 0.7 * lip) * scene.gloss[image]
+    shine = bare * (0.60 * oiliness(spots) + 0.7 * lip) * scene.gloss[image]
     gloss = 14 + 18 * lip
     label = torch.where(cloth > 0.5, parts.CLOTH, torch.where(spots.inside > 0.5, parts.MOUTH, parts.SKIN))
     flesh = bare
@@ -206,7 +206,7 @@ def _paint_head(picture: Canvas, stage: Stage, placed: Tensor, points: Tensor) -
     teeth, tongue = colour.new_tensor([0.50, 0.46, 0.39]), colour.new_tensor([0.30, 0.10, 0.09])
     colour[inside] = torch.where((part[inside] == TONGUE)[:, None], tongue, teeth)
     openness[inside] = openness[inside] * 0.5
-    for rows, strength, sharp, name in ((eye, 1.6, 70.0, parts.EYES), (inside, 0.4, 40.0, parts.MOUTH)):
+    for rows, strength, sharp, name in ((eye, 3.0, 160.0, parts.EYES), (inside, 0.4, 40.0, parts.MOUTH)):
         shine[rows], gloss[rows], flesh[rows], label[rows] = strength, sharp, 0.0, name
     surface = Surface(colour, normal, values[:, 3:6], image, openness, lit, shine, gloss, flesh)
     picture.paint(fragment, shade(surface, scene), torch.ones_like(lip), label, normal)

@@ -15,7 +15,7 @@ from .scene import FACE_MASK, GLASSES, NO_GLASSES, NO_OCCLUDER, OBJECT, SUNGLASS
 from .traits import BUZZ, LONG, MEDIUM, SHORT, Identities
 
 WALLS = ((0.62, 0.58, 0.52), (0.50, 0.50, 0.50), (0.28, 0.28, 0.29), (0.07, 0.07, 0.08), (0.42, 0.35, 0.27),
-         (0.08, 0.14, 0.30), (0.02, 0.035, 0.09), (0.16, 0.09, 0.05), (0.30, 0.05, 0.05), (0.42, 0.56, 0.80),
+         (0.10, 0.14, 0.22), (0.025, 0.035, 0.06), (0.16, 0.09, 0.05), (0.24, 0.07, 0.06), (0.44, 0.54, 0.66),
          (0.012, 0.012, 0.014), (0.12, 0.20, 0.16), (0.25, 0.22, 0.18))  # fmt: skip
 LEAF = (0.13, 0.19, 0.06)
 """Linear RGB of what people stand before."""
@@ -177,12 +177,12 @@ def _place(draw: Chance) -> dict[str, Tensor]:
 def _camera(draw: Chance) -> dict[str, Tensor]:
     hard = draw.hardness
     poor = 40 + 57 * draw.uniform()
-    warmth = torch.tensor([0.09, 0.0, -0.12], device=draw.device)  # white balance errs between blue and amber
+    warmth = torch.tensor([0.07, 0.0, -0.10], device=draw.device)  # white balance errs between blue and amber
     return {
         "exposure": torch.exp(0.22 * hard * draw.normal()),
         "white": torch.exp(hard * (warmth * draw.normal(1) + 0.02 * draw.normal(3))),
         "contrast": (0.30 + 0.13 * hard * draw.normal()).clamp(-0.1, 0.48),
-        "saturation": (1.08 + 0.16 * hard * draw.normal()).clamp(0.5, 1.5),
+        "saturation": (0.94 + 0.15 * hard * draw.normal()).clamp(0.5, 1.5),
         "vignette": 0.35 * hard * draw.uniform() ** 2,
         "blur": draw.uniform() ** 2 * 1.2 * hard,
         "motion": draw.normal(2) * (draw.whether(0.1) * hard)[:, None],
