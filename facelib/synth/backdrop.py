@@ -12,7 +12,7 @@ from .light import facing_light
 from .scene import OBJECT, Scene
 
 SIDE = 80  # backdrops are blurred: painted small and enlarged
-ROOM, LEAVES, LIGHTS, BOARD = 0.22, 0.58, 0.74, 0.86  # of the first number of ``backdrop_mix``; below them a plain wall
+ROOM, LEAVES, LIGHTS, BOARD = 0.24, 0.64, 0.80, 0.92  # of the first number of ``backdrop_mix``; below them a plain wall
 
 
 def backdrop(scene: Scene, size: int) -> Tensor:
@@ -30,7 +30,7 @@ def backdrop(scene: Scene, size: int) -> Tensor:
     uneven = torch.where(which < ROOM, 0.08, torch.where(board, 0.04, 0.40))[:, None]
     stops = uneven * common + 0.25 * uneven * own
     stops = stops + leaves[:, None] * (0.5 + 0.4 * amount)[:, None] * (fine[:, :1] + 0.2 * fine)
-    stops = stops + board[:, None] * (0.9 * (shift - 0.4) * _lettering(x, y, busy, amount))[:, None] * 2.2
+    stops = stops + board[:, None] * (0.9 * (shift - 0.4) * _lettering(x, y, busy, amount))[:, None] * 1.6
     shapes, tint, discs = _furniture(scene.backdrop_boxes, x, y, busy)
     stops = stops + room[:, None] * (shapes[:, None] + tint)
     slope = 0.6 * (0.5 - y)[:, None] + 0.4 * (amount - 0.5)[:, None] * (x - 0.5)[:, None]

@@ -11,20 +11,26 @@ from .scene import FACE_MASK, Scene
 from .spots import Spots
 
 
+PULLOVER, SHIRT, SUIT, TIE = range(4)
+COLLAR = 5.98  # height of a shirt's collar at the sides of the neck
+
+
 def dress(colour: Tensor, openness: Tensor, spots: Spots, scene: Scene) -> tuple[Tensor, Tensor, Tensor]:
     """Albedo (M, 3) and openness (M,) with clothes on, and the share of a pixel that is cloth (M,)."""
     i, height = spots.image, spots.height
     x, z = spots.place[:, 0], spots.place[:, 2]
     cut = scene.collar[i]  # from a round neck to a V
     front = smoothstep(0.2, 0.6, z)
+    style = scene.outfit[i]
     edge = scene.neckline[i] - (0.04 + 0.34 * cut) * torch.exp(-((x / (0.75 - 0.3 * cut)) ** 2)) * front
+    edge = torch.where(style == PULLOVER, edge, COLLAR + 0.10 * (1 - front) - 0.14 * front * (1 - x.abs() / 0.4).clamp(0))
     cloth = smoothstep(-0.012, 0.012, edge - height)
-    stripe = torch.where(scene.stripes[i] > 0, 0.72 + 0.28 * torch.sin(height * scene.stripes[i] * 2).sign(), 1.0)
     weave = 1 + 0.03 * noise.sample(noise.GRAIN, x * 0.9, height * 0.9) * spots.fine
-    folds = 1 + 0.06 * noise.sample(noise.BLOTCHES, x / 5 + scene.grain[i, 0], height / 7)
+    folds = 1 + 0.10 * noise.sample(noise.BLOTCHES, x / 5 + scene.grain[i, 0], height / 7)
     hem = 1 - 0.25 * bell(height, edge - 0.07, 0.014)
     below = 1 - 0.30 * smoothstep(0, 1.6, 5.2 - height)  # the chest turns away from the light above
-    worn = scene.cloth[i] * (stripe * weave * folds * hem * below)[:, None]
+    cloth_colour, dark = _garment(x, height, edge, front, spots, scene)
+    worn = cloth_colour * (weave * folds * hem * below * dark)[:, None]
     shaded = openness * (1 - 0.35 * bell(height, edge + 0.012, 0.02) * (1 - cloth))
     colour = colour * (1 - cloth[:, None]) + worn * cloth[:, None]
     mask = _face_mask(spots) * (scene.occluder[i] == FACE_MASK)
@@ -32,6 +38,34 @@ def dress(colour: Tensor, openness: Tensor, spots: Spots, scene: Scene) -> tuple
     paper = (0.35 + 0.5 * scene.occluder_colour[i]) * pleats[:, None]
     colour = colour * (1 - mask[:, None]) + paper * mask[:, None]
     return colour, shaded * (1 - mask) + (0.55 + 0.45 * openness) * mask, torch.maximum(cloth, mask)
+
+
+def _garment(x: Tensor, height: Tensor, edge: Tensor, front: Tensor, spots: Spots,
+             scene: Scene) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """Colour (M, 3) of the cloth and where seams darken it (M,): a pullover, a shirt, or a suit with or without a tie.
+
+    edge: height of the upper hem.
+    """
+    i = spots.image
+    pitch, style = scene.stripes[i] * 2, scene.outfit[i]
+    rows = torch.where(pitch > 0, 0.72 + 0.28 * torch.sin(height * pitch).sign(), 1.0)
+    checks = torch.where((pitch > 0) & (scene.collar[i] > 0.5), 0.8 + 0.2 * torch.sin(x * pitch).sign(), 1.0)
+    outer = scene.cloth[i] * (rows * checks)[:, None]
+    down, side = (COLLAR - height).clamp(min=0), x.abs()
+    shirt = smoothstep(-0.012, 0.012, 0.40 - 0.33 * down - side) * front  # the V that a jacket leaves open
+    shirt = torch.where(style >= SUIT, shirt, 0.0)[:, None]
+    paper = 0.35 + 0.5 * scene.occluder_colour[i].mean(1, keepdim=True)
+    jacket = torch.where((style >= SUIT)[:, None], 0.22 * outer, outer)
+    colour = jacket * (1 - shirt) + paper * shirt
+    wide = torch.where(down < 0.16, 0.075, 0.045 + 0.055 * (down - 0.10).clamp(0, 1.2))
+    tie = smoothstep(-0.01, 0.01, wide - side) * smoothstep(0.10, 0.13, down) * front * (style == TIE)
+    striped = 0.8 + 0.2 * torch.sin((x + height) * 34).sign()
+    colour = colour * (1 - tie[:, None]) + scene.hat_colour[i] * (striped * tie)[:, None]
+    lapel = bell(side, 0.40 - 0.33 * down + 0.20 * smoothstep(0.1, 0.9, down) * smoothstep(1.4, 0.9, down), 0.012)
+    buttons = bell(x, 0.0, 0.010) * (style == SHIRT)
+    flap = bell(down, 0.20 + 0.25 * side, 0.014) * (side < 0.40) * (style != PULLOVER)  # of a shirt's collar
+    seams = 0.5 * torch.where(style >= SUIT, lapel, 0.0) + 0.3 * buttons + 0.35 * flap
+    return colour, 1 - front * seams.clamp(0, 0.6)
 
 
 def _face_mask(spots: Spots) -> Tensor:

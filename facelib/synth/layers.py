@@ -68,12 +68,13 @@ def _paint_shell(picture: Canvas, stage: Stage, hull: Hull, moved: Tensor, kind:
         under_hat = (scene.hat[image] > 0) & (height > hat_line(turn) - 0.02)
         opacity = torch.where(under_hat, 0.0, opacity)
         depth = depth * (0.22 if far else 0.75 if kind == "inner" else 1.0)
-        shine, part = 0.40 - 0.25 * who.grey[image], parts.HAIR
+        shine, part = 0.75 - 0.35 * who.grey[image] - 0.35 * who.curl[image], parts.HAIR
     sideways = torch.stack([turn.cos(), torch.zeros_like(turn), -turn.sin()], 1)
     sideways = (stage.head[image] @ sideways[..., None]).squeeze(-1)
     bent = normalize(normal + tilt[:, None] * sideways, dim=1)
     openness = (0.40 + 0.60 * depth) * (0.9 + 0.15 * tilt).clamp(0.4, 1)
-    surface = Surface(colour, bent, place, image, openness, 0.6 + 0.4 * depth, shine, 12 * one, 0 * one)
+    strand = None if kind == "hat" else normalize(torch.cross(normal, sideways, dim=1) + 0.25 * tilt[:, None] * normal, dim=1)
+    surface = Surface(colour, bent, place, image, openness, 0.6 + 0.4 * depth, shine, 22 * one, 0 * one, strand)
     label = torch.full_like(image, part)
     picture.paint(fragment, shade(surface, scene), opacity, label, normal)
 

@@ -19,6 +19,7 @@ WALLS = ((0.62, 0.58, 0.52), (0.50, 0.50, 0.50), (0.28, 0.28, 0.29), (0.07, 0.07
          (0.012, 0.012, 0.014), (0.12, 0.20, 0.16), (0.25, 0.22, 0.18))  # fmt: skip
 LEAF = (0.13, 0.19, 0.06)
 """Linear RGB of what people stand before."""
+OUTFITS = (0.48, 0.22, 0.12, 0.18)  # how often a pullover, a shirt, a suit, a suit with a tie
 DEGREE = math.pi / 180
 
 
@@ -117,21 +118,25 @@ def _mood(draw: Chance, basis: Basis) -> dict[str, Tensor]:
 
 
 def _hair(draw: Chance, people: Identities) -> dict[str, Tensor]:
-    """The person's own hair, combed differently, and now and then another cut; beard and lipstick of the day."""
-    names = ("length", "masculine", "hairline", "recession", "volume", "parting", "fringe", "hair", "makeup")
+    """The person's own hair, combed differently, now and then another cut or tied back; beard and lipstick."""
+    names = ("length", "masculine", "hairline", "recession", "volume", "parting", "fringe", "hair", "makeup", "drape")
     own = {name: getattr(people, name).to(draw.device) for name in names}
     other = draw.integer(SHORT, LONG + 1)
     other = torch.where(own["masculine"] > 0.5, other.clamp(max=MEDIUM), other)
-    recut = draw.whether(0.15 * draw.hardness) & (own["length"] > BUZZ)
+    recut = draw.whether(0.12 * draw.hardness) & (own["length"] > BUZZ)
+    tied = draw.whether(0.22 * draw.hardness) & (own["length"] >= MEDIUM)
+    length = torch.where(tied, SHORT, torch.where(recut, other, own["length"]))
+    volume = torch.where(tied, 0.35, 1.0) * own["volume"]
     combed = torch.where(draw.whether(0.4), 0.08 + 0.2 * draw.uniform(), draw.zero)
     colours = [-1.1 - 0.6 * draw.uniform(), -2.5 - 0.8 * draw.uniform(), -2.3 - 0.8 * draw.uniform()]
     return {
-        "hair_length": torch.where(recut, other, own["length"]),
+        "hair_length": length,
         "hairline": own["hairline"] + 0.012 * draw.normal(),
         "recession": own["recession"],
-        "volume": (own["volume"] * torch.exp(0.2 * draw.normal())).clamp(0.03, 0.4),
+        "volume": (volume * torch.exp(0.2 * draw.normal())).clamp(0.03, 0.4),
         "parting": own["parting"] + 0.12 * draw.normal(),
         "fringe": torch.where(draw.whether(0.85), own["fringe"], combed),
+        "drape": own["drape"] + 4 * draw.normal(),
         "hair_colour": own["hair"] * torch.exp(0.10 * draw.normal(1)),
         "tousle": draw.uniform(3),
         "beardiness": (1 + 0.25 * draw.normal()).clamp(0.3, 1.4) * torch.where(draw.whether(0.12), 0.25, 1.0),
@@ -143,6 +148,7 @@ def _hair(draw: Chance, people: Identities) -> dict[str, Tensor]:
 def _worn(draw: Chance) -> dict[str, Tensor]:
     """Glasses, hats, clothes, and what hides part of the face."""
     kind = torch.where(draw.whether(0.2), SUNGLASSES, GLASSES)
+    often = torch.tensor(OUTFITS, device=draw.device)
     hiding = torch.where(draw.whether(0.3), FACE_MASK, OBJECT)
     return {
         "glasses": torch.where(draw.whether(0.16 * draw.hardness), kind, NO_GLASSES),
@@ -156,6 +162,7 @@ def _worn(draw: Chance) -> dict[str, Tensor]:
         "cloth": draw.dye(0.8, 3, 0.8),
         "neckline": 5.84 + 0.08 * draw.normal(),
         "collar": draw.uniform(),
+        "outfit": torch.multinomial(often, draw.n, replacement=True, generator=draw.generator),
         "stripes": torch.where(draw.whether(0.2), 8 + 22 * draw.uniform(), draw.zero),
     }
 

@@ -24,9 +24,9 @@ class Scene:
     light_direction, light_colour (N, 3, 3) : key, fill and rim; ambient (N, 3); ground: light from below as a share
         of that from above; shadow: how dark the key light's shadows are. lighting: index into ``lamps.LIGHTINGS``,
         which the values were drawn for; backdrop_light: light behind the person as a share of that on them.
-    hair_length ... lipstick_colour : styling.
+    hair_length ... lipstick_colour : styling; drape: azimuth in degrees from which long hair hangs.
     glasses, frame (N, 4), frame_colour; hat, hat_colour; occluder, occluder_shape (N, 6), occluder_colour.
-    cloth (N, 3), neckline, stripes, collar: clothes.
+    cloth (N, 3), neckline, stripes, collar, outfit: clothes.
     backdrop (N, 3), backdrop_coarse, backdrop_fine, backdrop_boxes, backdrop_mix (N, 4): place.
     exposure, white (N, 3), contrast, saturation, vignette, blur, motion (N, 2), detail, noise, quality, monochrome, grain (N, 2): camera.
     """
@@ -57,6 +57,7 @@ class Scene:
     volume: Tensor
     parting: Tensor
     fringe: Tensor
+    drape: Tensor
     hair_colour: Tensor
     tousle: Tensor
     beardiness: Tensor
@@ -74,6 +75,7 @@ class Scene:
     neckline: Tensor
     stripes: Tensor
     collar: Tensor
+    outfit: Tensor
     backdrop: Tensor
     backdrop_coarse: Tensor
     backdrop_fine: Tensor

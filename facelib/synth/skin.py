@@ -46,7 +46,7 @@ def skin_colour(spots: Spots, who: Identities, scene: Scene) -> tuple[Tensor, Te
     melanin = melanin + who.eye_shadow[i] * (0.7 * lids + 0.5 * sockets)
     freckled = (1.3 * cheek + nose + 0.2).clamp(max=1) * who.freckles[i]
     melanin = melanin + 0.7 * freckled * (soft[:, 1] * 0.5 + grain - 0.9).clamp(0, 1.2)
-    melanin = melanin + 0.3 * on_face * who.wrinkles[i] * (soft[:, 1] - 1.8).clamp(min=0)
+    melanin = melanin + 0.15 * on_face * who.wrinkles[i] * (soft[:, 1] - 1.8).clamp(min=0)
     melanin = melanin + _moles(spots, who.marks) + lip * who.lips[i, 1] + who.melanin[i]
 
     colour = _tone(melanin, blood)

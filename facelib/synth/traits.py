@@ -22,7 +22,8 @@ IRIS = ((0.055, 0.025, 0.010), (0.11, 0.055, 0.02), (0.12, 0.11, 0.045), (0.10, 
 SPREAD = {"asym": 0.17, "nose": 0.21, "mouth": 0.16, "chin": 0.18, "forehead": 0.18, "head": 0.13, "neck": 0.16,
           "eyebrows": 0.20, "ear": 0.22, "eye": 0.20, "cheek": 0.20}  # fmt: skip
 """Standard deviation of a knob by what it shapes. More than this, and people become caricatures."""
-COMMON = {"l-eye-scale": 0.12, "r-eye-scale": 0.12, "neck-scale-vert": -0.4, "chin-width": -0.10, "head-oval": 0.15}
+COMMON = {"l-eye-scale": 0.12, "r-eye-scale": 0.12, "neck-scale-vert": -0.4, "nose-volume": -0.12, "nose-point-width": -0.15, "chin-width": -0.10, "head-oval": 0.15,
+          "mouth-angles": 0.12}  # fmt: skip
 DELICATE = {"chin-width": -0.30, "chin-bones": -0.35, "chin-prominent": -0.15, "chin-height": -0.15, "head-oval": 0.30,
             "nose-scale-horiz": -0.20, "nose-volume": -0.20, "nose-scale-vert": -0.10, "l-eye-scale": 0.18,
             "r-eye-scale": 0.18, "forehead-nubian": 0.10, "neck-scale-horiz": -0.15}  # fmt: skip
@@ -59,7 +60,8 @@ class Identities:
     lips : (N, 2)
         Additional blood and melanin.
     length : int64 (N,)
-        Of the hair, ``BALD`` to ``LONG``; its hairline, recession, volume, curl, parting and fringe are (N,) each.
+        Of the hair, ``BALD`` to ``LONG``; its hairline, recession, volume, curl, parting, fringe and drape are (N,)
+        each, the last one the azimuth in degrees from which long hair hangs.
     beard, stubble, makeup, crease : (N,)
         Amounts, the last one of the fold of the upper lid; ``beard_style`` int64 (N,) says which beard.
     """
@@ -98,6 +100,7 @@ class Identities:
     stubble: Tensor
     makeup: Tensor
     crease: Tensor
+    drape: Tensor
 
     def __len__(self) -> int:
         return len(self.number)
@@ -163,7 +166,10 @@ def interpret(basis: Basis, table: Tensor, number: Tensor) -> Identities:
 
 def _later(draw: _Reader, mix: Tensor) -> dict[str, Tensor]:
     """What was added after the rest, so that it takes no number from older traits."""
-    return {"crease": (0.75 - 0.5 * mix[:, 1] + 0.25 * draw.normal()).clamp(0, 1)}
+    return {
+        "crease": (0.75 - 0.5 * mix[:, 1] + 0.25 * draw.normal()).clamp(0, 1),
+        "drape": 45 + 18 * draw.uniform(),
+    }
 
 
 def _colours(draw: _Reader, mix: Tensor, melanin: Tensor, age: Tensor) -> dict[str, Tensor]:
@@ -187,8 +193,8 @@ def _colours(draw: _Reader, mix: Tensor, melanin: Tensor, age: Tensor) -> dict[s
 
 def _skin(draw: _Reader, melanin: Tensor, age: Tensor) -> dict[str, Tensor]:
     tensor = melanin.new_tensor
-    places = draw.normal(24).view(-1, 6, 4) * tensor([32, 0.45, 0.006, 0]) + tensor([0, 6.95, 0.018, 0])
-    strength = 1.5 * (draw.uniform(6) < 0.35)
+    places = draw.normal(24).view(-1, 6, 4) * tensor([32, 0.45, 0.003, 0]) + tensor([0, 6.95, 0.012, 0])
+    strength = 1.2 * (draw.uniform(6) < 0.25)
     redness = tensor([0.30, 0.32, 0.16, 0.16]) + tensor([0.18, 0.18, 0.08, 0.10]) * draw.normal(4)
     return {
         "marks": torch.cat([places[..., :3], strength[..., None]], -1),
@@ -211,8 +217,8 @@ def _hair(draw: _Reader, mix: Tensor, male: Tensor, age: Tensor, masculine: Tens
     return {
         "brow": brow,
         "length": draw.pick(cuts),
-        "hairline": 7.89 + 0.05 * draw.normal() + 0.08 * age * male,
-        "recession": (0.04 * draw.normal().abs() + 0.16 * age * male * draw.uniform()).clamp(0, 0.4),
+        "hairline": 7.85 + 0.05 * draw.normal() + 0.08 * age * male,
+        "recession": (0.04 * draw.normal().abs() + 0.26 * age * male * draw.uniform()).clamp(0, 0.4),
         "volume": (0.15 + 0.06 * draw.normal()).clamp(0.05, 0.34),
         "curl": (1.1 * mix[:, 0] + 0.35 * draw.normal()).clamp(0, 1),
         "parting": 0.55 * draw.normal(),
