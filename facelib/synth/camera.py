@@ -14,7 +14,7 @@ from .light import facing_light
 from .scene import Scene
 
 BLUR_RADIUS, MOST_BLUR = 4, 24  # reach of the kernel in pixels: for crops of 112, and for any picture
-SHARPEST = 0.42  # pixels: no real picture is sharper, after its colour filter was interpolated and it was made smaller
+SHARPEST = 0.50  # pixels: no real picture is sharper, after its colour filter was interpolated and it was made smaller
 # Quantisation tables of the JPEG standard, annex K, at quality 50.
 LUMINANCE = (
     (16, 11, 10, 16, 24, 40, 51, 61), (12, 12, 14, 19, 26, 58, 60, 55), (14, 13, 16, 24, 40, 57, 69, 56),

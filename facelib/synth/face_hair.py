@@ -12,15 +12,19 @@ from .scene import Scene
 from .spots import Spots
 from .traits import BALD, BUZZ, Identities
 
+LOWEST_ROOTS = 6.6  # height below which no hair of the head grows
+
 
 def paint_face_hair(colour: Tensor, lip: Tensor, spots: Spots, who: Identities, scene: Scene) -> tuple[Tensor, Tensor]:
     """Skin colour (M, 3) with hair on it, and the share of skin still bare (M,)."""
     i = spots.image
     beard = (beard_density(spots, who) * scene.beardiness[i]).clamp(0, 1) * (1 - 0.9 * lip)
     colour = _over(colour, scene.hair_colour[i] * 0.7, 0.9 * beard)
-    roots, shade = _roots(spots, scene)
-    colour = colour * (1 - shade)[:, None]
-    colour = _over(colour, scene.hair_colour[i], roots)
+    roots = torch.zeros_like(beard)
+    high = (spots.height > LOWEST_ROOTS).nonzero().squeeze(1)
+    roots[high], shade = _roots(spots.where(high), scene)
+    scalp = _over(colour[high] * (1 - shade)[:, None], scene.hair_colour[i[high]], roots[high])
+    colour = colour.index_copy(0, high, scalp)
     colour = _over(colour, who.brow_colour[i], brow_density(spots, who))
     upper = smoothstep(7.18, 7.23, spots.height)  # lower lashes are few
     painted = 0.75 + 0.25 * (who.masculine[i] < 0.5)
@@ -74,9 +78,9 @@ def _roots(spots: Spots, scene: Scene) -> tuple[Tensor, Tensor]:
     """The scalp darkened by the hair that grows from it, all there is of a buzz cut, and the shadow that hair casts."""
     i = spots.image
     turn = torch.atan2(spots.place[:, 0], spots.place[:, 2] - 0.52)
-    above = spots.height - strand_line(turn, scene, i, fringe=False)
+    above = spots.height - strand_line(turn, scene, i, hanging=False)
     ragged = 0.035 * noise.sample(noise.STRANDS, turn * 0.5, spots.height * 0.7)
-    covered = smoothstep(-0.05, 0.12, above + ragged) * (spots.height > 6.6) * (1 - spots.ears)
+    covered = smoothstep(-0.05, 0.12, above + ragged) * (1 - spots.ears)
     length = scene.hair_length[i]
     edge = spots.height - strand_line(turn, scene, i)
     shade = torch.where(edge > 0, 0.35, 0.35 * torch.exp(edge / 0.05)) * (length > BUZZ) * (spots.height > 6.9)

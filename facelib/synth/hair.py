@@ -53,7 +53,7 @@ def load_hull(device: str) -> Hull:
     centre = mean.new_tensor([0.0, MIDDLE, DEPTH])
     turn = torch.arange(AROUND, device=mean.device) / AROUND * 2 * math.pi - math.pi
     half = DOWN // 2
-    rise = (math.pi / 2) * (1 - torch.arange(half, device=mean.device) / half) * 0.98
+    rise = (math.pi / 2) * (1 - torch.arange(half, device=mean.device) / half) * 0.998
     ways = torch.stack(
         [rise.cos() * turn.sin()[:, None], rise.sin().expand(AROUND, -1), rise.cos() * turn.cos()[:, None]], -1
     )
@@ -82,19 +82,22 @@ def load_hull(device: str) -> Hull:
                 neighbours(faces, len(place)), scalp[closest.indices], bind)  # fmt: skip
 
 
-def strand_line(turn: Tensor, scene: Scene, image: Tensor, fringe: bool = True) -> Tensor:
-    """Height of the hair's lower edge at azimuths in radians, for pixels or vertices of pictures ``image``."""
+def strand_line(turn: Tensor, scene: Scene, image: Tensor, hanging: bool = True) -> Tensor:
+    """Height of the hair's lower edge at azimuths in radians, for pixels or vertices of pictures ``image``.
+
+    Not hanging, it is where hair grows.
+    """
     side = turn.abs() * (180 / math.pi)
     length = scene.hair_length[image]
     front = scene.hairline[image] + scene.recession[image] * bell(side, 32, 16) - 0.17 * smoothstep(14, 58, side)
-    if fringe:  # swept to the side away from the parting
+    if hanging:  # swept to the side away from the parting
         sweep = 1 + 0.6 * torch.sin(turn - scene.parting[image]) * torch.where(scene.parting[image] > 0, -1.0, 1.0)
         front = front - scene.fringe[image] * sweep.clamp(min=0.1) * torch.exp(-((side / 42) ** 4))
-    long = length >= MEDIUM
+    long = (length >= MEDIUM) & hanging
     temple = 7.62 - 0.32 * smoothstep(60, 74, side) - torch.where(long, 0.0, 0.12 * bell(side, 70, 6))
     ears = torch.full_like(side, 7.30)
-    hang = torch.where(length >= LONG, 5.55, torch.where(long, 6.42, 6.98))
-    beside = torch.where(length >= LONG, 5.60, torch.where(long, 6.55, ears))
+    hang = torch.where(long, torch.where(length >= LONG, 5.55, 6.42), 6.98)
+    beside = torch.where(long, torch.where(length >= LONG, 5.60, 6.55), ears)
     start = torch.where(long, scene.drape[image], 72.0)  # how far hair falls into the face
     turned = smoothstep(start, start + 9, side)
     line = front + (temple - front) * smoothstep((start - 10).clamp(max=48), (start + 4).clamp(max=63), side)
@@ -130,7 +133,7 @@ def shell(hull: Hull, moved: Tensor, who: Identities, scene: Scene, kind: str) -
     line = strand_line(turn, scene, image)
     parting, tousle = scene.parting[image], scene.tousle[:, None]
     volume = torch.where(scene.hair_length[image] >= SHORT, scene.volume[image], 0.02)
-    top = 0.55 + 0.75 * smoothstep(7.5, 8.2, height) - 0.12 * bell(turn, parting, 0.16) * smoothstep(7.85, 8.1, height)
+    top = 0.55 + 0.75 * smoothstep(7.5, 8.2, height) - 0.08 * bell(turn, parting, 0.16) * smoothstep(7.85, 8.1, height)
     locks = noise.sample(
         noise.LOCKS, (turn / math.pi * 0.5 + tousle[..., 0]).flatten(), (height * 0.10 + tousle[..., 1]).flatten()
     )
@@ -144,9 +147,9 @@ def shell(hull: Hull, moved: Tensor, who: Identities, scene: Scene, kind: str) -
     sides = torch.maximum(sides, smoothstep(0.55, 0.8, who.curl)[:, None])
     thick = 0.012 + volume * top * sides * (0.10 + 0.90 * grown) * (1 + relief)
     covered = bell(turn.abs(), 1.45, 0.55) * bell(height, 7.05, 0.45)  # long hair lies over the ears
-    thick = thick + torch.where(length >= MEDIUM, 0.17 * covered, 0.0)
+    thick = thick + torch.where(length >= MEDIUM, 0.20 * covered, 0.0)
     if kind == "inner":
-        thick = 0.62 * thick
+        thick = 0.78 * thick
     return moved + hull.outwards * thick[..., None], height - line > -0.22
 
 
@@ -181,5 +184,5 @@ def strands(fragment: Fragments, hull_values: Tensor, facing: Tensor, outer: boo
     thin = smoothstep(0.02, 0.36, facing + 0.08 * fine) if outer else smoothstep(-0.05, 0.06, facing + 0.03 * fine)
     opacity = (edge * body.clamp(0, 1) * thin).clamp(0, 1) * torch.where(short, 0.5, 1.0) * (length > BALD)
     greys = 1 + who.grey[i] * 0.3 * (fine > 1)
-    colour = scene.hair_colour[i] * (torch.exp((0.24 - 0.08 * who.grey[i]) * fine + 0.20 * lock) * greys)[:, None]
-    return colour, opacity, 0.35 * fine + 0.25 * lock
+    colour = scene.hair_colour[i] * (torch.exp((0.19 - 0.07 * who.grey[i]) * fine + 0.13 * lock) * greys)[:, None]
+    return colour, opacity, 0.28 * fine + 0.16 * lock

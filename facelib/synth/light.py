@@ -47,7 +47,8 @@ def shade(surface: Surface, scene: Scene) -> Tensor:
     """Light that leaves towards the camera, (M, 3).
 
     Three distant lights (key, fill, rim) with Lambert's law, softened at the terminator where there is flesh; a sky
-    that is darker from below; Blinn and Phong's highlight, on fibres the band of Kajiya and Kay (1989); and the sheen of every surface seen from the side.
+    that is darker from below; Blinn and Phong's highlight, on fibres the band of Kajiya and Kay (1989); and the sheen
+    of every surface seen from the side.
     """
     image, normal = surface.image, surface.normal
     eye = torch.zeros_like(surface.place)

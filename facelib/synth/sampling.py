@@ -159,7 +159,7 @@ def _worn(draw: Chance) -> dict[str, Tensor]:
         "occluder": torch.where(draw.whether(0.05 * draw.hardness), hiding, NO_OCCLUDER),
         "occluder_shape": draw.uniform(6),
         "occluder_colour": draw.dye(0.7, 3, 0.6),
-        "cloth": draw.dye(0.8, 3, 0.8),
+        "cloth": draw.dye(0.7, 3, 0.55),
         "neckline": 5.84 + 0.08 * draw.normal(),
         "collar": draw.uniform(),
         "outfit": torch.multinomial(often, draw.n, replacement=True, generator=draw.generator),
@@ -173,7 +173,9 @@ def _place(draw: Chance) -> dict[str, Tensor]:
     leafy = (mix[:, 0] >= LEAVES) & (mix[:, 0] < LIGHTS)
     green = torch.tensor(LEAF, device=draw.device) * torch.exp(0.3 * draw.normal(3))
     return {
-        "backdrop": torch.where(leafy[:, None], green, paint * torch.exp(0.35 * draw.normal(1) + 0.12 * draw.normal(3))),
+        "backdrop": torch.where(
+            leafy[:, None], green, paint * torch.exp(0.35 * draw.normal(1) + 0.12 * draw.normal(3))
+        ),
         "backdrop_coarse": draw.normal(3, 3, 3),
         "backdrop_fine": draw.normal(3, 9, 9),
         "backdrop_boxes": draw.uniform(8, 8),

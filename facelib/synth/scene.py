@@ -28,7 +28,8 @@ class Scene:
     glasses, frame (N, 4), frame_colour; hat, hat_colour; occluder, occluder_shape (N, 6), occluder_colour.
     cloth (N, 3), neckline, stripes, collar, outfit: clothes.
     backdrop (N, 3), backdrop_coarse, backdrop_fine, backdrop_boxes, backdrop_mix (N, 4): place.
-    exposure, white (N, 3), contrast, saturation, vignette, blur, motion (N, 2), detail, noise, quality, monochrome, grain (N, 2): camera.
+    exposure, white (N, 3), contrast, saturation, vignette, blur, motion (N, 2), detail, noise,
+        quality, monochrome, grain (N, 2): camera.
     """
 
     yaw: Tensor

@@ -105,16 +105,18 @@ def skin_slopes(spots: Spots, who: Identities, scene: Scene, smile: Tensor, frow
         [noise.PORES_X, noise.PORES_Y], spots.turn / 75 + texture[:, 1], height / 1.2 + texture[:, 0]
     ) * rough[:, None]  # fmt: skip
     age = who.wrinkles[i]
-    wavy = 0.5 * noise.sample(noise.BLOTCHES, spots.turn / 120 + texture[:, 0], texture[:, 1])
+    wavy = 0.5 * noise.sample(noise.BLOTCHES, spots.turn / 260 + texture[:, 0], texture[:, 1])
     forehead = smoothstep(7.50, 7.58, height) * (1 - smoothstep(7.80, 7.95, height)) * (1 - smoothstep(28, 48, side))
     broken = (0.6 + 2 * wavy).clamp(0.1, 1.4)
-    up = (0.17 * age + 0.22 * frown[i]) * broken * forehead * torch.sin((height - 7.5) * 62 + 2.5 * wavy)
+    up = (0.16 * age + 0.14 * frown[i]) * broken * forehead * torch.sin((height - 7.5) * 62 + 2 * wavy)
     feet = bell(side, 42, 7) * bell(height, EYE_HEIGHT - 0.03, 0.13)
-    up = up + 0.35 * (0.8 * age + 0.4 * smile[i]) * feet * torch.sin((height - 7.2) * (95 - 0.6 * side) + wavy)
+    up = up + 0.24 * (0.8 * age + 0.4 * smile[i]) * feet * torch.sin((height - 7.2) * (95 - 0.6 * side) + wavy)
     pouch = (height - 7.07 + 0.0006 * (side - EYE_TURN) ** 2) / 0.022
     up = up + 0.40 * age * pouch * torch.exp(-(pouch**2)) * bell(side, EYE_TURN, 10)
     fold = (side - 13 - (6.88 - height) * 32) / 3.0
-    depth = (0.12 + 0.50 * age + 0.35 * smile[i]) * smoothstep(6.42, 6.55, height) * (1 - smoothstep(6.80, 6.92, height))
+    depth = (
+        (0.12 + 0.50 * age + 0.35 * smile[i]) * smoothstep(6.42, 6.55, height) * (1 - smoothstep(6.80, 6.92, height))
+    )
     across = left * 0.75 * depth * fold * torch.exp(-(fold**2))
     between = bell(side, 4.5, 1.6) * bell(height, 7.40, 0.09)  # the lines between the brows
     across = across + left * 0.35 * age * between * ((side - 4.5) / 1.6)

@@ -22,8 +22,8 @@ IRIS = ((0.055, 0.025, 0.010), (0.11, 0.055, 0.02), (0.12, 0.11, 0.045), (0.10, 
 SPREAD = {"asym": 0.17, "nose": 0.21, "mouth": 0.16, "chin": 0.18, "forehead": 0.18, "head": 0.13, "neck": 0.16,
           "eyebrows": 0.20, "ear": 0.22, "eye": 0.20, "cheek": 0.20}  # fmt: skip
 """Standard deviation of a knob by what it shapes. More than this, and people become caricatures."""
-COMMON = {"l-eye-scale": 0.12, "r-eye-scale": 0.12, "neck-scale-vert": -0.4, "nose-volume": -0.12, "nose-point-width": -0.15, "chin-width": -0.10, "head-oval": 0.15,
-          "mouth-angles": 0.12}  # fmt: skip
+COMMON = {"l-eye-scale": 0.12, "r-eye-scale": 0.12, "neck-scale-vert": -0.4, "nose-volume": -0.12,
+          "nose-point-width": -0.15, "chin-width": -0.10, "head-oval": 0.15, "mouth-angles": 0.12}  # fmt: skip
 DELICATE = {"chin-width": -0.30, "chin-bones": -0.35, "chin-prominent": -0.15, "chin-height": -0.15, "head-oval": 0.30,
             "nose-scale-horiz": -0.20, "nose-volume": -0.20, "nose-scale-vert": -0.10, "l-eye-scale": 0.18,
             "r-eye-scale": 0.18, "forehead-nubian": 0.10, "neck-scale-horiz": -0.15}  # fmt: skip
@@ -177,7 +177,7 @@ def _colours(draw: _Reader, mix: Tensor, melanin: Tensor, age: Tensor) -> dict[s
     tensor = melanin.new_tensor
     dark = melanin / 2.2 + 0.35 * mix[:, 1] + 0.25 * draw.normal() > 0.75
     shade = torch.where(dark, draw.chance(0.25).long(), draw.pick(tensor([0.15, 0.25, 0.25, 0.15, 0.13, 0.07])))
-    grey = ((age - 0.45) * 1.6 + 0.5 * draw.normal()).clamp(0, 1) * (age > 0.35)
+    grey = ((age - 0.62) * 2.2 + 0.4 * draw.normal()).clamp(0, 1) * (age > 0.35)
     lighter, warmer = tensor([0.22, 0.22, 0.22]), tensor([0.03, 0.0, -0.05])
     own = tensor(HAIR)[shade] * torch.exp(draw.normal()[:, None] * lighter + draw.normal()[:, None] * warmer)
     silver = tensor(GREY) * (0.6 + 0.5 * draw.uniform())[:, None]
@@ -185,7 +185,7 @@ def _colours(draw: _Reader, mix: Tensor, melanin: Tensor, age: Tensor) -> dict[s
     return {
         "grey": grey,
         "hair": own + (silver - own) * grey[:, None],
-        "brow_colour": own * 0.65 * (1 - 0.7 * grey[:, None]) + 0.25 * grey[:, None] * tensor(GREY),
+        "brow_colour": own * 0.45 * (1 - 0.7 * grey[:, None]) + 0.25 * grey[:, None] * tensor(GREY),
         "iris": tensor(IRIS)[eyes] * torch.exp(0.22 * draw.normal(3)),
         "iris_size": 0.415 + 0.014 * draw.normal(),
     }
@@ -211,7 +211,7 @@ def _skin(draw: _Reader, melanin: Tensor, age: Tensor) -> dict[str, Tensor]:
 
 def _hair(draw: _Reader, mix: Tensor, male: Tensor, age: Tensor, masculine: Tensor) -> dict[str, Tensor]:
     tensor = age.new_tensor
-    cuts = torch.where(male[:, None] > 0, tensor([0.09, 0.20, 0.53, 0.13, 0.05]), tensor([0.0, 0.02, 0.16, 0.34, 0.48]))
+    cuts = torch.where(male[:, None] > 0, tensor([0.05, 0.20, 0.58, 0.12, 0.05]), tensor([0.0, 0.02, 0.16, 0.34, 0.48]))
     brow = tensor(BROW) + tensor(BROW_SPREAD) * draw.normal(8)
     brow[:, 5] += 0.010 * (masculine - 0.5)
     return {
