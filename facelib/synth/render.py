@@ -183,8 +183,9 @@ def _paint_head(picture: Canvas, stage: Stage, placed: Tensor, points: Tensor) -
     fragment = fragments(points, basis.faces, rasterize(points, basis.faces, stage.size, stage.size))
     if not len(fragment):
         return
-    lit = visibility(placed, basis.faces, scene.light_direction[:, 0])
-    moving = torch.cat([vertex_normals(placed, basis.faces, meeting), placed, lit[..., None]], -1)
+    outwards = vertex_normals(placed, basis.faces, meeting)
+    lit = visibility(placed, basis.faces, scene.light_direction[:, 0], outwards)
+    moving = torch.cat([outwards, placed, lit[..., None]], -1)
     values = fragment.interpolate(moving)
     normal, spots = normalize(values[:, :3], dim=1), find_spots(fragment, static, stage.fine)
     image, part = fragment.image, basis.part[fragment.face]
