@@ -153,32 +153,24 @@ def shell(hull: Hull, moved: Tensor, who: Identities, scene: Scene, kind: str) -
     return moved + hull.outwards * thick[..., None], height - line > -0.22
 
 
-def strands(fragment: Fragments, hull_values: Tensor, facing: Tensor, outer: bool, who: Identities,
-            scene: Scene) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+def strands(fragment: Fragments, hull_values: Tensor, facing: Tensor, outer: bool, who: Identities, scene: Scene,
+            detail: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
     """Albedo (M, 3), opacity (M,) and sideways tilt (M,) of the hair at fragments of a shell.
 
-    hull_values (M, 4) : cosine and sine of the azimuth, height, and one spare; facing (M,): cosine of the angle
-    between the shell's normal and the line of sight.
+    hull_values (M, 3): cosine and sine of the azimuth, and the height; facing (M,): cosine of the angle between the
+    shell's normal and the line of sight; detail (B,): how much of single strands a picture can show.
     """
     i = fragment.image
     turn, height = torch.atan2(hull_values[:, 1], hull_values[:, 0]), hull_values[:, 2]
-    length, tousle, curl = scene.hair_length[i], scene.tousle[i], who.curl[i]
-    line = strand_line(turn, scene, i)
-    swept = 1.1 * torch.tanh(2 * scene.parting[i]) * (scene.fringe[i] <= 0) * bell(turn, 0, 0.9)
-    combed = (turn - scene.parting[i]) * (1.15 - 0.40 * smoothstep(7.6, 8.3, height)) + swept * (height - 7.85)
-    wave = (0.006 + 0.022 * curl) * torch.sin(height * (9 + 16 * curl) + 7 * turn + 6 * tousle[:, 0])
-    layer = 0.37 if outer else 0.0
-    frizzy = smoothstep(0.50, 0.80, curl)
-    across = torch.where(frizzy > 0.5, turn * 0.55 + layer, combed * 0.42 + wave + layer) + tousle[:, 1]
-    along = torch.where(frizzy > 0.5, height * 0.90, height * 0.10) + tousle[:, 2]
-    straight, woolly = noise.sample([noise.STRANDS, noise.PORES], across, along).unbind(1)
-    fine = torch.where(frizzy > 0.5, woolly, straight)
-    lock = noise.sample(noise.LOCKS, combed * 0.30 + 1.5 * wave + layer + tousle[:, 2], height * 0.10 + tousle[:, 0])
-    lock = lock * (1 - 0.7 * frizzy)
-    short = length <= BUZZ
-    brushed = torch.where(scene.fringe[i] > 0, 1.0, 1 - 0.65 * bell(turn, 0, 0.9))  # roots, not tips, at the forehead
-    ragged = torch.where(short, 0.02, torch.where(length >= MEDIUM, 0.045, 0.028)) * (fine + 1.2 * lock) * brushed
-    edge = smoothstep(-0.02, 1, (height - line + ragged) / torch.where(short, 0.06, 0.17))
+    length = scene.hair_length[i]
+    fine, lock = _combed(turn, height, i, outer, who, scene)
+    fine = fine * (0.5 + 0.5 * detail[i])
+    short, combed_down = length <= BUZZ, scene.fringe[i] > 0
+    forehead = bell(turn, 0, 0.9)
+    tips = torch.where(short, 0.02, torch.where(length >= MEDIUM, 0.045, 0.028)) * (fine + 1.2 * lock)
+    fringe = (0.020 * fine + 0.060 * lock) * forehead + tips * (1 - forehead)
+    ragged = torch.where(combed_down, fringe, tips * (1 - 0.65 * forehead))  # brushed back, roots show and not tips
+    edge = smoothstep(-0.02, 1, (height - strand_line(turn, scene, i) + ragged) / torch.where(short, 0.06, 0.17))
     body = 0.60 + 0.35 * fine + 0.25 * lock if outer else 1.15 + 0.12 * fine
     # Seen from the side the loose strands stand apart; the mass below them hardly does.
     thin = smoothstep(0.02, 0.36, facing + 0.08 * fine) if outer else smoothstep(-0.05, 0.06, facing + 0.03 * fine)
@@ -186,3 +178,19 @@ def strands(fragment: Fragments, hull_values: Tensor, facing: Tensor, outer: boo
     greys = 1 + who.grey[i] * 0.3 * (fine > 1)
     colour = scene.hair_colour[i] * (torch.exp((0.19 - 0.07 * who.grey[i]) * fine + 0.13 * lock) * greys)[:, None]
     return colour, opacity, 0.28 * fine + 0.16 * lock
+
+
+def _combed(turn: Tensor, height: Tensor, image: Tensor, outer: bool, who: Identities,
+            scene: Scene) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """Strands and locks (M,), about 0: along the fall of the hair, swept aside at the forehead, or woolly."""
+    tousle, curl, parting = scene.tousle[image], who.curl[image], scene.parting[image]
+    swept = 1.1 * torch.tanh(2 * parting) * (scene.fringe[image] <= 0) * bell(turn, 0, 0.9)
+    combed = (turn - parting) * (1.15 - 0.40 * smoothstep(7.6, 8.3, height)) + swept * (height - 7.85)
+    wave = (0.006 + 0.022 * curl) * torch.sin(height * (9 + 16 * curl) + 7 * turn + 6 * tousle[:, 0])
+    layer = 0.37 if outer else 0.0
+    woolly = smoothstep(0.50, 0.80, curl)
+    across = torch.where(woolly > 0.5, turn * 0.55 + layer, combed * 0.42 + wave + layer) + tousle[:, 1]
+    along = torch.where(woolly > 0.5, height * 0.90, height * 0.10) + tousle[:, 2]
+    straight, wool = noise.sample([noise.STRANDS, noise.PORES], across, along).unbind(1)
+    lock = noise.sample(noise.LOCKS, combed * 0.30 + 1.5 * wave + layer + tousle[:, 2], height * 0.10 + tousle[:, 0])
+    return torch.where(woolly > 0.5, wool, straight), lock * (1 - 0.7 * woolly)

@@ -56,7 +56,7 @@ def _paint_shell(picture: Canvas, stage: Stage, hull: Hull, shape: tuple[Tensor,
     fragment = _visible(picture, points, faces, rows)
     if not len(fragment):
         return
-    static = torch.stack([hull.turn.cos(), hull.turn.sin(), hull.place[:, 1], hull.turn * 0], 1)
+    static = torch.stack([hull.turn.cos(), hull.turn.sin(), hull.place[:, 1]], 1)
     values = torch.cat([fragment.interpolate(torch.cat([normals, placed], -1)), fragment.interpolate(static)], 1)
     normal, place = normalize(values[:, :3], dim=1), values[:, 3:6]
     if far:
@@ -70,7 +70,7 @@ def _paint_shell(picture: Canvas, stage: Stage, hull: Hull, shape: tuple[Tensor,
         colour, opacity, tilt, depth = _knitted(turn, height, scene.hat_colour[image])
         shine, part = 0.05 * one, parts.HAT
     else:
-        colour, opacity, tilt = strands(fragment, values[:, 6:10], facing, kind == "outer", who, scene)
+        colour, opacity, tilt = strands(fragment, values[:, 6:9], facing, kind == "outer", who, scene, stage.fine)
         depth = smoothstep(-0.05, 0.30, height - strand_line(turn, scene, image))
         under_hat = (scene.hat[image] > 0) & (height > hat_line(turn) - 0.02)
         opacity = torch.where(under_hat, 0.0, opacity)

@@ -206,7 +206,7 @@ def _paint_head(picture: Canvas, stage: Stage, placed: Tensor, points: Tensor) -
     eye = ((part == LEFT_EYE) | (part == RIGHT_EYE)).nonzero().squeeze(1)
     colour[eye], openness[eye] = eye_colour(spots.place[eye], image[eye], part[eye] == RIGHT_EYE, basis, who, scene)
     inside = ((part != BODY) & (part != LEFT_EYE) & (part != RIGHT_EYE)).nonzero().squeeze(1)
-    teeth, tongue = colour.new_tensor([0.52, 0.48, 0.42]), colour.new_tensor([0.30, 0.10, 0.09])
+    teeth, tongue = colour.new_tensor([0.60, 0.56, 0.49]), colour.new_tensor([0.30, 0.10, 0.09])
     colour[inside] = torch.where((part[inside] == TONGUE)[:, None], tongue, teeth)
     openness[inside] = openness[inside] * 0.8
     for rows, strength, sharp, name in ((eye, 3.0, 160.0, parts.EYES), (inside, 0.4, 40.0, parts.MOUTH)):
