@@ -79,8 +79,8 @@ def _roots(spots: Spots, scene: Scene) -> tuple[Tensor, Tensor]:
     i = spots.image
     turn = torch.atan2(spots.place[:, 0], spots.place[:, 2] - 0.52)
     above = spots.height - strand_line(turn, scene, i, hanging=False)
-    ragged = 0.03 * noise.sample(noise.PATCHES, turn * 0.8, spots.height * 0.7)
-    covered = smoothstep(-0.05, 0.12, above + ragged) * (1 - spots.ears)
+    ragged = 0.012 * noise.sample(noise.STRANDS, turn * 0.3, spots.height * 0.2)
+    covered = smoothstep(-0.07, 0.13, above + ragged) * (1 - spots.ears)
     length = scene.hair_length[i]
     edge = spots.height - strand_line(turn, scene, i)
     shade = torch.where(edge > 0, 0.35, 0.35 * torch.exp(edge / 0.05)) * (length > BUZZ) * (spots.height > 6.9)

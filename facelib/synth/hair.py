@@ -23,6 +23,7 @@ from .scene import Scene
 from .traits import BALD, BUZZ, LONG, MEDIUM, SHORT, Identities
 
 AROUND, DOWN = 96, 44
+SWING = 0.14  # azimuth in radians by which the front edge of long hair waves
 LOWEST, MIDDLE, DEPTH = 5.35, 7.45, 0.52  # where the hull ends, where it turns from dome to curtain, its axis
 
 
@@ -94,7 +95,7 @@ def strand_line(turn: Tensor, scene: Scene, image: Tensor, hanging: bool = True)
         sweep = 1 + 0.6 * torch.sin(turn - scene.parting[image]) * torch.where(scene.parting[image] > 0, -1.0, 1.0)
         front = front - scene.fringe[image] * sweep.clamp(min=0.1) * torch.exp(-((side / 42) ** 4))
     long = (length >= MEDIUM) & hanging
-    temple = 7.62 - 0.32 * smoothstep(60, 74, side) - torch.where(long, 0.0, 0.12 * bell(side, 70, 6))
+    temple = 7.62 - 0.32 * smoothstep(60, 74, side) - torch.where(length >= MEDIUM, 0.0, 0.12 * bell(side, 70, 6))
     ears = torch.full_like(side, 7.30)
     hang = torch.where(long, torch.where(length >= LONG, 5.55, 6.42), 6.98)
     beside = torch.where(long, torch.where(length >= LONG, 5.60, 6.55), ears)
@@ -150,7 +151,8 @@ def shell(hull: Hull, moved: Tensor, who: Identities, scene: Scene, kind: str) -
     thick = thick + torch.where(length >= MEDIUM, 0.20 * covered, 0.0)
     if kind == "inner":
         thick = 0.78 * thick
-    return moved + hull.outwards * thick[..., None], height - line > -0.22
+    lowest = strand_line(turn + SWING * turn.sign(), scene, image)  # as far as wavy edges reach
+    return moved + hull.outwards * thick[..., None], height - torch.minimum(line, lowest) > -0.22
 
 
 def strands(fragment: Fragments, hull_values: Tensor, facing: Tensor, outer: bool, who: Identities, scene: Scene,
@@ -170,7 +172,9 @@ def strands(fragment: Fragments, hull_values: Tensor, facing: Tensor, outer: boo
     tips = torch.where(short, 0.02, torch.where(length >= MEDIUM, 0.045, 0.028)) * (fine + 1.2 * lock)
     fringe = (0.020 * fine + 0.060 * lock) * forehead + tips * (1 - forehead)
     ragged = torch.where(combed_down, fringe, tips * (1 - 0.65 * forehead))  # brushed back, roots show and not tips
-    edge = smoothstep(-0.02, 1, (height - strand_line(turn, scene, i) + ragged) / torch.where(short, 0.06, 0.17))
+    swing = 0.03 * lock + 0.07 * torch.sin(4 * height + 6 * scene.tousle[i, 0])
+    line = strand_line(turn + torch.where(length >= MEDIUM, swing.clamp(-SWING, SWING), 0.0), scene, i)
+    edge = smoothstep(-0.02, 1, (height - line + ragged) / torch.where(short, 0.06, 0.17))
     body = 0.60 + 0.35 * fine + 0.25 * lock if outer else 1.15 + 0.12 * fine
     # Seen from the side the loose strands stand apart; the mass below them hardly does.
     thin = smoothstep(0.02, 0.36, facing + 0.08 * fine) if outer else smoothstep(-0.05, 0.06, facing + 0.03 * fine)

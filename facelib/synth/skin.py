@@ -38,11 +38,11 @@ def skin_colour(spots: Spots, who: Identities, scene: Scene) -> tuple[Tensor, Te
     chin = bell(side, 0, 14) * bell(height, 6.25, 0.12)
     lids = bell(side, EYE_TURN, 9) * bell(height, 7.10, 0.05)
     sockets = bell(side, EYE_TURN, 15) * bell(height, EYE_HEIGHT, 0.14)
-    blood = 0.06 * blotchy * (soft[:, 0] + 1.2 * soft[:, 1] + 0.8 * grain) * bare
+    blood = 0.08 * blotchy * (soft[:, 0] + 1.2 * soft[:, 1] + 0.8 * grain) * bare
     blood = blood + redness[:, 0] * cheek + redness[:, 1] * nose + redness[:, 2] * chin + redness[:, 3] * lids
     blood = blood + who.blood[i] + scene.flush[i] + 0.2 * spots.ears + lip * who.lips[i, 0]
 
-    melanin = (0.025 * soft[:, 0] + 0.03 * soft[:, 1]) * blotchy + 0.045 * grain * bare
+    melanin = (0.03 * soft[:, 0] + 0.05 * soft[:, 1]) * blotchy + 0.045 * grain * bare
     melanin = melanin + who.eye_shadow[i] * (0.7 * lids + 0.5 * sockets)
     freckled = (1.3 * cheek + nose + 0.2).clamp(max=1) * who.freckles[i]
     melanin = melanin + 0.7 * freckled * (soft[:, 1] * 0.5 + grain - 0.9).clamp(0, 1.2)
