@@ -29,7 +29,7 @@ def dress(colour: Tensor, openness: Tensor, spots: Spots, scene: Scene) -> tuple
     pleats = 0.86 + 0.10 * torch.sin((height - 6.2) * 42 + 0.5 * torch.cos(spots.turn / 20))
     paper = (0.35 + 0.5 * scene.occluder_colour[i]) * pleats[:, None]
     colour = colour * (1 - mask[:, None]) + paper * mask[:, None]
-    return colour, shaded * (1 - mask) + (0.55 + 0.45 * openness) * mask, torch.maximum(cloth, mask)
+    return colour, shaded * (1 - mask) + (0.80 + 0.20 * openness) * mask, torch.maximum(cloth, mask)
 
 
 def _worn(spots: Spots, scene: Scene) -> tuple[Tensor, Tensor, Tensor]:

@@ -186,12 +186,12 @@ def _place(draw: Chance) -> dict[str, Tensor]:
 def _camera(draw: Chance) -> dict[str, Tensor]:
     hard = draw.hardness
     poor = 40 + 57 * draw.uniform()
-    warmth = torch.tensor([0.07, 0.0, -0.10], device=draw.device)  # white balance errs between blue and amber
+    warmth = torch.tensor([0.06, 0.0, -0.09], device=draw.device)  # white balance errs between blue and amber
     return {
         "exposure": torch.exp(0.22 * hard * draw.normal()),
         "white": torch.exp(hard * (warmth * draw.normal(1) + 0.02 * draw.normal(3))),
         "contrast": (0.30 + 0.13 * hard * draw.normal()).clamp(-0.1, 0.48),
-        "saturation": (0.94 + 0.15 * hard * draw.normal()).clamp(0.5, 1.5),
+        "saturation": (0.90 + 0.14 * hard * draw.normal()).clamp(0.5, 1.5),
         "vignette": 0.35 * hard * draw.uniform() ** 2,
         "blur": draw.uniform() ** 2 * 1.2 * hard,
         "motion": draw.normal(2) * (draw.whether(0.1) * hard)[:, None],
