@@ -86,9 +86,10 @@ def _tone(melanin: Tensor, blood: Tensor) -> Tensor:
 def _moles(spots: Spots, marks: Tensor) -> Tensor:
     total = torch.zeros_like(spots.turn)
     for k in range(marks.shape[1]):
-        turn, height, radius, strength = marks[:, k][spots.image].unbind(1)
-        apart = ((spots.turn - turn) * 0.0155) ** 2 + (spots.height - height) ** 2
-        total = total + strength * torch.exp(-apart / radius**2)
+        there = (marks[:, k, 3] > 0)[spots.image].nonzero().squeeze(1)
+        turn, height, radius, strength = marks[:, k][spots.image[there]].unbind(1)
+        apart = ((spots.turn[there] - turn) * 0.0155) ** 2 + (spots.height[there] - height) ** 2
+        total[there] += strength * torch.exp(-apart / radius**2)
     return total
 
 
