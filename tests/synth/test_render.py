@@ -102,6 +102,12 @@ def test_every_outfit_backdrop_and_cut_is_drawn(people):
         dressed = people.render([6], generator(1), **options, **fixed, outfit=outfit)
         apart = abs(dressed.images.astype(int) - plain.images).max(-1)[0] > 24
         assert apart.sum() > 100 and PARTS[int(np.median(dressed.masks[0][apart]))] == "cloth"
+    black = {"cloth": 0.02, "stripes": 0.0, "light_colour": 0.4, "ambient": 0.4, "exposure": 1.0}
+    brightest = []
+    for outfit in range(4):  # a suit shows a white shirt however dark it is
+        dressed = people.render([6], generator(1), **options, **fixed, **black, occluder_colour=0.8, outfit=outfit)
+        brightest.append(np.percentile(dressed.images[dressed.masks == PARTS.index("cloth")], 99))
+    assert max(brightest[:2]) < 0.6 * min(brightest[2:])
     places = []
     for kind in (0.1, 0.4, 0.7, 0.85, 0.95):
         mix = torch.tensor([[kind, 0.5, 0.9, 0.5]])
