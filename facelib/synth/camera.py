@@ -10,9 +10,11 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, conv2d, interpolate, pad
 
 from . import noise
+from .light import facing_light
 from .scene import Scene
 
 BLUR_RADIUS, MOST_BLUR = 4, 24  # reach of the kernel in pixels: for crops of 112, and for any picture
+SHARPEST = 0.50  # pixels: no real picture is sharper, after its colour filter was interpolated and it was made smaller
 # Quantisation tables of the JPEG standard, annex K, at quality 50.
 LUMINANCE = (
     (16, 11, 10, 16, 24, 40, 51, 61), (12, 12, 14, 19, 26, 58, 60, 55), (14, 13, 16, 24, 40, 57, 69, 56),
@@ -27,18 +29,25 @@ CHROMINANCE = (
 
 def develop(light: Tensor, scene: Scene, melanin: Tensor) -> Tensor:
     """Linear light (B, 3, H, W) -> display values in 0..1, exposed for the face as a camera would."""
-    frontal = light.new_tensor([0.0, 0.15, 0.99])
-    arriving = (scene.light_colour.mean(-1) * (scene.light_direction @ frontal).clamp(min=0)).sum(1)
-    exposed = 0.33 * (arriving + scene.ambient.mean(1))
+    exposed = 0.33 * facing_light(scene)
     gain = 0.34 / (exposed * torch.exp(-0.27 * (melanin - 0.8)))
     gain = (gain * scene.exposure)[:, None] * scene.white
-    x = (light * gain[:, :, None, None]).clamp(min=1e-5)
-    x = x / (1 + 0.20 * x)  # highlights roll off
+    x = (light * gain[:, :, None, None] * _falloff(light, scene)).clamp(min=1e-5)
+    x = x / (1 + 0.12 * x)  # highlights roll off
     x = torch.where(x <= 0.0031308, 12.92 * x, 1.055 * x ** (1 / 2.4) - 0.055).clamp(0, 1)
     curve = scene.contrast[:, None, None, None]
     x = x + curve * (x - 0.5) * 4 * x * (1 - x)  # an S: black and white stay
-    grey = scene.monochrome[:, None, None, None].to(x.dtype)
-    return x * (1 - grey) + x.mean(1, keepdim=True) * grey
+    grey = x.mean(1, keepdim=True)
+    colourful = torch.where(scene.monochrome > 0, 0.0, scene.saturation)[:, None, None, None]
+    return (grey + (x - grey) * colourful).clamp(0, 1)
+
+
+def _falloff(light: Tensor, scene: Scene) -> Tensor:
+    """Light that the lens loses towards the corners, (B, 1, H, W)."""
+    height, width = light.shape[-2:]
+    y = torch.linspace(-1, 1, height, device=light.device)[:, None]
+    x = torch.linspace(-1, 1, width, device=light.device)
+    return 1 - 0.5 * scene.vignette[:, None, None, None] * (x**2 + y**2)
 
 
 def photograph(picture: Tensor, scene: Scene, scale: Tensor) -> Tensor:
@@ -65,7 +74,7 @@ def _blur(x: Tensor, scene: Scene, scale: Tensor) -> Tensor:
     radius = min(MOST_BLUR, max(BLUR_RADIUS, BLUR_RADIUS * width // 112))  # the same for every picture of this size
     steps = torch.arange(-radius, radius + 1, device=x.device)
     for axis in (0, 1):
-        spread = ((scene.blur**2 + scene.motion[:, axis] ** 2).sqrt() * scale).clamp(min=0.05)
+        spread = ((scene.blur**2 + scene.motion[:, axis] ** 2).sqrt() * scale).clamp(min=SHARPEST)
         kernel = torch.exp(-(steps**2) / (2 * spread[:, None] ** 2))
         kernel = (kernel / kernel.sum(1, keepdim=True)).repeat_interleave(3, 0)
         shape = (1, 2 * radius + 1) if axis == 0 else (2 * radius + 1, 1)

@@ -12,16 +12,23 @@ from .scene import Scene
 from .spots import Spots
 from .traits import BALD, BUZZ, Identities
 
+LOWEST_ROOTS = 6.6  # height below which no hair of the head grows
+
 
 def paint_face_hair(colour: Tensor, lip: Tensor, spots: Spots, who: Identities, scene: Scene) -> tuple[Tensor, Tensor]:
     """Skin colour (M, 3) with hair on it, and the share of skin still bare (M,)."""
     i = spots.image
     beard = (beard_density(spots, who) * scene.beardiness[i]).clamp(0, 1) * (1 - 0.9 * lip)
     colour = _over(colour, scene.hair_colour[i] * 0.7, 0.9 * beard)
-    roots = _roots(spots, scene)
-    colour = _over(colour, scene.hair_colour[i], roots)
+    roots = torch.zeros_like(beard)
+    high = (spots.height > LOWEST_ROOTS).nonzero().squeeze(1)
+    roots[high], shade = _roots(spots.where(high), scene)
+    scalp = _over(colour[high] * (1 - shade)[:, None], scene.hair_colour[i[high]], roots[high])
+    colour = colour.index_copy(0, high, scalp)
     colour = _over(colour, who.brow_colour[i], brow_density(spots, who))
-    lashes = 0.85 * smoothstep(0.35, 0.95, spots.lash) * (0.5 + 0.5 * (who.masculine[i] < 0.5))
+    upper = smoothstep(7.18, 7.23, spots.height)  # lower lashes are few
+    painted = 0.75 + 0.25 * (who.masculine[i] < 0.5)
+    lashes = smoothstep(0.30, 0.75, spots.lash) * (0.25 + 0.65 * upper) * painted
     return _over(colour, torch.full_like(colour, 0.018), lashes), (1 - 0.7 * beard) * (1 - roots)
 
 
@@ -61,18 +68,20 @@ def beard_density(spots: Spots, who: Identities) -> Tensor:
     style = who.beard_style[i]  # 0 full, 1 moustache, 2 chin strap and chin, 3 stubble with moustache
     table = side.new_tensor([[1, 1, 1], [1, 0.25, 0.2], [0.15, 0.8, 1], [1, 0.35, 0.8]])[style]
     shape = torch.maximum(torch.maximum(moustache * table[:, 0], full * table[:, 1]), chin * table[:, 2])
-    strands = noise.sample([noise.STRANDS, noise.PORES], spots.turn / 55, height * 0.9)
-    grown = shape * (0.78 + 0.22 * strands[:, 0]).clamp(0.2, 1.2) * who.beard[i]
+    strands = noise.sample([noise.STRANDS, noise.PORES], spots.turn / 34, height * 0.9)
+    grown = shape * (0.76 + 0.18 * strands[:, 0] + 0.12 * strands[:, 1]).clamp(0.2, 1.2) * who.beard[i]
     shaved = 0.5 * torch.maximum(moustache, full) * (0.85 + 0.25 * strands[:, 1]).clamp(0.2, 1.2) * who.stubble[i]
     return torch.maximum(grown, shaved) * (1 - 0.95 * below_lip) * smoothstep(6.0, 6.2, height)
 
 
-def _roots(spots: Spots, scene: Scene) -> Tensor:
-    """The scalp darkened by the hair that grows from it; all there is of a buzz cut."""
+def _roots(spots: Spots, scene: Scene) -> tuple[Tensor, Tensor]:
+    """The scalp darkened by the hair that grows from it, all there is of a buzz cut, and the shadow that hair casts."""
     i = spots.image
     turn = torch.atan2(spots.place[:, 0], spots.place[:, 2] - 0.52)
-    line = strand_line(turn, scene, i, fringe=False)
-    ragged = 0.03 * noise.sample(noise.STRANDS, turn * 0.5, spots.height * 0.7)
-    covered = smoothstep(-0.04, 0.11, spots.height - line + ragged) * (spots.height > 6.6) * (1 - spots.ears)
+    above = spots.height - strand_line(turn, scene, i, hanging=False)
+    ragged = 0.012 * noise.sample(noise.STRANDS, turn * 0.3, spots.height * 0.2)
+    covered = smoothstep(-0.07, 0.13, above + ragged) * (1 - spots.ears)
     length = scene.hair_length[i]
-    return covered * torch.where(length == BALD, 0.0, torch.where(length == BUZZ, 0.72, 0.92))
+    edge = spots.height - strand_line(turn, scene, i)
+    shade = torch.where(edge > 0, 0.35, 0.35 * torch.exp(edge / 0.05)) * (length > BUZZ) * (spots.height > 6.9)
+    return covered * torch.where(length == BALD, 0.0, torch.where(length == BUZZ, 0.72, 0.92)), shade

@@ -17,9 +17,10 @@ from .render import FACE_HEIGHT, Rendering, render_scene
 from .sampling import sample_scene
 from .scene import Scene
 
-SHARED = ("light_direction", "light_colour", "ambient", "ground", "shadow", "exposure", "white", "contrast", "blur",
-          "motion", "detail", "noise", "quality", "monochrome", "grain", "backdrop", "backdrop_coarse", "backdrop_fine",
-          "backdrop_boxes", "backdrop_mix")  # fmt: skip
+SHARED = ("lighting", "light_direction", "light_colour", "ambient", "ground", "shadow", "exposure", "white",
+          "contrast", "saturation", "vignette", "blur", "motion", "detail", "noise", "quality", "monochrome", "grain",
+          "backdrop", "backdrop_light", "backdrop_coarse", "backdrop_fine", "backdrop_boxes",
+          "backdrop_mix")  # fmt: skip
 """What everybody in one picture has in common: the light, the room and the camera."""
 TILE = 8.0  # decimetres that one person's picture shows; their clothes are carried on below it
 ABOVE = 0.36  # share of the tile above the face's middle

@@ -23,6 +23,7 @@ from .scene import Scene
 from .traits import BALD, BUZZ, LONG, MEDIUM, SHORT, Identities
 
 AROUND, DOWN = 96, 44
+SWING = 0.14  # azimuth in radians by which the front edge of long hair waves
 LOWEST, MIDDLE, DEPTH = 5.35, 7.45, 0.52  # where the hull ends, where it turns from dome to curtain, its axis
 
 
@@ -53,7 +54,7 @@ def load_hull(device: str) -> Hull:
     centre = mean.new_tensor([0.0, MIDDLE, DEPTH])
     turn = torch.arange(AROUND, device=mean.device) / AROUND * 2 * math.pi - math.pi
     half = DOWN // 2
-    rise = (math.pi / 2) * (1 - torch.arange(half, device=mean.device) / half) * 0.98
+    rise = (math.pi / 2) * (1 - torch.arange(half, device=mean.device) / half) * 0.998
     ways = torch.stack(
         [rise.cos() * turn.sin()[:, None], rise.sin().expand(AROUND, -1), rise.cos() * turn.cos()[:, None]], -1
     )
@@ -64,7 +65,7 @@ def load_hull(device: str) -> Hull:
     dome = centre + ways * reach[..., None]
     equator = (dome[:, -1] - centre)[:, [0, 2]].norm(dim=1)
     drop = torch.linspace(MIDDLE, LOWEST, DOWN - half + 1, device=mean.device)[1:]
-    wide = equator[:, None] * (1 + 0.07 * (MIDDLE - drop))
+    wide = equator[:, None] * (1 + 0.02 * (MIDDLE - drop))
     curtain = [turn.sin()[:, None] * wide, drop.expand(AROUND, -1), DEPTH + turn.cos()[:, None] * wide]
     grid = torch.cat([dome, torch.stack(curtain, -1)], 1)
     outwards = (grid - centre) * grid.new_tensor([1.0, 1.0, 1.0])
@@ -82,20 +83,25 @@ def load_hull(device: str) -> Hull:
                 neighbours(faces, len(place)), scalp[closest.indices], bind)  # fmt: skip
 
 
-def strand_line(turn: Tensor, scene: Scene, image: Tensor, fringe: bool = True) -> Tensor:
-    """Height of the hair's lower edge at azimuths in radians, for pixels or vertices of pictures ``image``."""
+def strand_line(turn: Tensor, scene: Scene, image: Tensor, hanging: bool = True) -> Tensor:
+    """Height of the hair's lower edge at azimuths in radians, for pixels or vertices of pictures ``image``.
+
+    Not hanging, it is where hair grows.
+    """
     side = turn.abs() * (180 / math.pi)
     length = scene.hair_length[image]
-    front = scene.hairline[image] + scene.recession[image] * bell(side, 32, 16) - 0.12 * smoothstep(25, 62, side)
-    if fringe:  # swept to the side away from the parting
+    front = scene.hairline[image] + scene.recession[image] * bell(side, 32, 16) - 0.17 * smoothstep(14, 58, side)
+    if hanging:  # swept to the side away from the parting
         sweep = 1 + 0.6 * torch.sin(turn - scene.parting[image]) * torch.where(scene.parting[image] > 0, -1.0, 1.0)
         front = front - scene.fringe[image] * sweep.clamp(min=0.1) * torch.exp(-((side / 42) ** 4))
-    temple = 7.62 - 0.32 * smoothstep(60, 74, side)
+    long = (length >= MEDIUM) & hanging
+    temple = 7.62 - 0.32 * smoothstep(60, 74, side) - torch.where(length >= MEDIUM, 0.0, 0.12 * bell(side, 70, 6))
     ears = torch.full_like(side, 7.30)
-    hang = torch.where(length >= LONG, 5.55, torch.where(length >= MEDIUM, 6.42, 6.80))
-    beside = torch.where(length >= LONG, 5.60, torch.where(length >= MEDIUM, 6.55, ears))
-    turned = torch.where(length >= MEDIUM, smoothstep(60, 69, side), smoothstep(72, 80, side))
-    line = front + (temple - front) * smoothstep(48, 63, side)
+    hang = torch.where(long, torch.where(length >= LONG, 5.55, 6.42), 6.98)
+    beside = torch.where(long, torch.where(length >= LONG, 5.60, 6.55), ears)
+    start = torch.where(long, scene.drape[image], 72.0)  # how far hair falls into the face
+    turned = smoothstep(start, start + 9, side)
+    line = front + (temple - front) * smoothstep((start - 10).clamp(max=48), (start + 4).clamp(max=63), side)
     line = line + (torch.minimum(beside, ears) - line) * turned
     return line + (hang - line) * smoothstep(104, 124, side)
 
@@ -128,7 +134,7 @@ def shell(hull: Hull, moved: Tensor, who: Identities, scene: Scene, kind: str) -
     line = strand_line(turn, scene, image)
     parting, tousle = scene.parting[image], scene.tousle[:, None]
     volume = torch.where(scene.hair_length[image] >= SHORT, scene.volume[image], 0.02)
-    top = 0.55 + 0.75 * smoothstep(7.5, 8.2, height) - 0.22 * bell(turn, parting, 0.16) * smoothstep(7.85, 8.1, height)
+    top = 0.55 + 0.75 * smoothstep(7.5, 8.2, height) - 0.08 * bell(turn, parting, 0.16) * smoothstep(7.85, 8.1, height)
     locks = noise.sample(
         noise.LOCKS, (turn / math.pi * 0.5 + tousle[..., 0]).flatten(), (height * 0.10 + tousle[..., 1]).flatten()
     )
@@ -137,35 +143,58 @@ def shell(hull: Hull, moved: Tensor, who: Identities, scene: Scene, kind: str) -
     )
     relief = (0.18 * locks.view_as(line) + 0.22 * who.curl[image] * curls.view_as(line)).clamp(-0.5, 0.6)
     grown = smoothstep(-0.06, 0.38, height - line)
-    thick = 0.012 + volume * top * (0.10 + 0.90 * grown) * (1 + relief)
+    length = scene.hair_length[image]
+    sides = torch.where(length <= SHORT, 0.30 + 0.70 * smoothstep(7.15, 7.80, height), 1.0)
+    sides = torch.maximum(sides, smoothstep(0.55, 0.8, who.curl)[:, None])
+    thick = 0.012 + volume * top * sides * (0.10 + 0.90 * grown) * (1 + relief)
+    covered = bell(turn.abs(), 1.45, 0.55) * bell(height, 7.05, 0.45)  # long hair lies over the ears
+    thick = thick + torch.where(length >= MEDIUM, 0.20 * covered, 0.0)
     if kind == "inner":
-        thick = 0.62 * thick
-    return moved + hull.outwards * thick[..., None], height - line > -0.22
+        thick = 0.78 * thick
+    lowest = strand_line(turn + SWING * turn.sign(), scene, image)  # as far as wavy edges reach
+    return moved + hull.outwards * thick[..., None], height - torch.minimum(line, lowest) > -0.22
 
 
-def strands(fragment: Fragments, hull_values: Tensor, facing: Tensor, outer: bool, who: Identities,
-            scene: Scene) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+def strands(fragment: Fragments, hull_values: Tensor, facing: Tensor, outer: bool, who: Identities, scene: Scene,
+            detail: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
     """Albedo (M, 3), opacity (M,) and sideways tilt (M,) of the hair at fragments of a shell.
 
-    hull_values (M, 4) : cosine and sine of the azimuth, height, and one spare; facing (M,): cosine of the angle
-    between the shell's normal and the line of sight.
+    hull_values (M, 3): cosine and sine of the azimuth, and the height; facing (M,): cosine of the angle between the
+    shell's normal and the line of sight; detail (B,): how much of single strands a picture can show.
     """
     i = fragment.image
     turn, height = torch.atan2(hull_values[:, 1], hull_values[:, 0]), hull_values[:, 2]
-    length, tousle, curl = scene.hair_length[i], scene.tousle[i], who.curl[i]
-    line = strand_line(turn, scene, i)
-    combed = (turn - scene.parting[i]) * (1.15 - 0.40 * smoothstep(7.6, 8.3, height))
-    wave = (0.006 + 0.022 * curl) * torch.sin(height * (9 + 16 * curl) + 7 * turn + 6 * tousle[:, 0])
-    layer = 0.37 if outer else 0.0
-    fine = noise.sample(noise.STRANDS, combed * 0.42 + wave + layer + tousle[:, 1], height * 0.10 + tousle[:, 2])
-    lock = noise.sample(noise.LOCKS, combed * 0.30 + 1.5 * wave + layer + tousle[:, 2], height * 0.10 + tousle[:, 0])
-    short = length <= BUZZ
-    ragged = torch.where(short, 0.02, torch.where(length >= MEDIUM, 0.045, 0.028)) * (fine + 1.2 * lock)
+    length = scene.hair_length[i]
+    fine, lock = _combed(turn, height, i, outer, who, scene)
+    fine = fine * (0.5 + 0.5 * detail[i])
+    short, combed_down = length <= BUZZ, scene.fringe[i] > 0
+    forehead = bell(turn, 0, 0.9)
+    tips = torch.where(short, 0.02, torch.where(length >= MEDIUM, 0.045, 0.028)) * (fine + 1.2 * lock)
+    fringe = (0.020 * fine + 0.060 * lock) * forehead + tips * (1 - forehead)
+    ragged = torch.where(combed_down, fringe, tips * (1 - 0.65 * forehead))  # brushed back, roots show and not tips
+    swing = 0.03 * lock + 0.07 * torch.sin(4 * height + 6 * scene.tousle[i, 0])
+    line = strand_line(turn + torch.where(length >= MEDIUM, swing.clamp(-SWING, SWING), 0.0), scene, i)
     edge = smoothstep(-0.02, 1, (height - line + ragged) / torch.where(short, 0.06, 0.17))
     body = 0.60 + 0.35 * fine + 0.25 * lock if outer else 1.15 + 0.12 * fine
     # Seen from the side the loose strands stand apart; the mass below them hardly does.
     thin = smoothstep(0.02, 0.36, facing + 0.08 * fine) if outer else smoothstep(-0.05, 0.06, facing + 0.03 * fine)
     opacity = (edge * body.clamp(0, 1) * thin).clamp(0, 1) * torch.where(short, 0.5, 1.0) * (length > BALD)
     greys = 1 + who.grey[i] * 0.3 * (fine > 1)
-    colour = scene.hair_colour[i] * (torch.exp((0.24 - 0.08 * who.grey[i]) * fine + 0.20 * lock) * greys)[:, None]
-    return colour, opacity, 0.35 * fine + 0.25 * lock
+    colour = scene.hair_colour[i] * (torch.exp((0.19 - 0.07 * who.grey[i]) * fine + 0.13 * lock) * greys)[:, None]
+    return colour, opacity, 0.28 * fine + 0.16 * lock
+
+
+def _combed(turn: Tensor, height: Tensor, image: Tensor, outer: bool, who: Identities,
+            scene: Scene) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """Strands and locks (M,), about 0: along the fall of the hair, swept aside at the forehead, or woolly."""
+    tousle, curl, parting = scene.tousle[image], who.curl[image], scene.parting[image]
+    swept = 1.1 * torch.tanh(2 * parting) * (scene.fringe[image] <= 0) * bell(turn, 0, 0.9)
+    combed = (turn - parting) * (1.15 - 0.40 * smoothstep(7.6, 8.3, height)) + swept * (height - 7.85)
+    wave = (0.006 + 0.022 * curl) * torch.sin(height * (9 + 16 * curl) + 7 * turn + 6 * tousle[:, 0])
+    layer = 0.37 if outer else 0.0
+    woolly = smoothstep(0.50, 0.80, curl)
+    across = torch.where(woolly > 0.5, turn * 0.55 + layer, combed * 0.42 + wave + layer) + tousle[:, 1]
+    along = torch.where(woolly > 0.5, height * 0.90, height * 0.10) + tousle[:, 2]
+    straight, wool = noise.sample([noise.STRANDS, noise.PORES], across, along).unbind(1)
+    lock = noise.sample(noise.LOCKS, combed * 0.30 + 1.5 * wave + layer + tousle[:, 2], height * 0.10 + tousle[:, 0])
+    return torch.where(woolly > 0.5, wool, straight), lock * (1 - 0.7 * woolly)

@@ -30,26 +30,33 @@ def paint_hair(picture: Canvas, stage: Stage) -> None:
     if not len(haired) + len(hatted):
         return
     moved = fit(hull, stage.local, stage.basis.mean)
-    for kind, far, rows in (("inner", True, haired), ("inner", False, haired), ("outer", False, haired),
-                            ("hat", False, hatted)):  # fmt: skip
+    for kind, sides, rows in (("inner", (True, False), haired), ("outer", (False,), haired), ("hat", (False,), hatted)):
         if len(rows):
-            _paint_shell(picture, stage, hull, moved, kind, far, rows)
+            shape = _place_shell(stage, hull, moved, kind)
+            for far in sides:
+                _paint_shell(picture, stage, hull, shape, kind, far, rows)
 
 
-def _paint_shell(picture: Canvas, stage: Stage, hull: Hull, moved: Tensor, kind: str, far: bool, rows: Tensor) -> None:
-    who, scene = stage.who, stage.scene
-    local, shown = shell(hull, moved, who, scene, kind)
+def _place_shell(stage: Stage, hull: Hull, moved: Tensor, kind: str) -> tuple[Tensor, Tensor, Tensor]:
+    """Vertices in camera space, their normals, and where they are in the pictures, (B, H, 3) each."""
+    local, shown = shell(hull, moved, stage.who, stage.scene, kind)
     # Long hair hangs on the torso more than it turns with the head.
     share = (0.35 + 0.65 * smoothstep(6.0, 6.9, hull.place[:, 1]))[:, None]
     placed = stage.turn(local, stage.head) * share + stage.turn(local, stage.torso) * (1 - share)
     points = stage.project(placed)
     points = torch.cat([points[..., :2], torch.where(shown, points[..., 2], -1.0)[..., None]], -1)
+    return placed, vertex_normals(placed, hull.faces, hull.meeting), points
+
+
+def _paint_shell(picture: Canvas, stage: Stage, hull: Hull, shape: tuple[Tensor, Tensor, Tensor], kind: str, far: bool,
+                 rows: Tensor) -> None:  # fmt: skip
+    who, scene = stage.who, stage.scene
+    placed, normals, points = shape
     faces = hull.faces.flip(1) if far else hull.faces
     fragment = _visible(picture, points, faces, rows)
     if not len(fragment):
         return
-    normals = vertex_normals(placed, hull.faces, hull.meeting)
-    static = torch.stack([hull.turn.cos(), hull.turn.sin(), hull.place[:, 1], hull.turn * 0], 1)
+    static = torch.stack([hull.turn.cos(), hull.turn.sin(), hull.place[:, 1]], 1)
     values = torch.cat([fragment.interpolate(torch.cat([normals, placed], -1)), fragment.interpolate(static)], 1)
     normal, place = normalize(values[:, :3], dim=1), values[:, 3:6]
     if far:
@@ -63,17 +70,19 @@ def _paint_shell(picture: Canvas, stage: Stage, hull: Hull, moved: Tensor, kind:
         colour, opacity, tilt, depth = _knitted(turn, height, scene.hat_colour[image])
         shine, part = 0.05 * one, parts.HAT
     else:
-        colour, opacity, tilt = strands(fragment, values[:, 6:10], facing, kind == "outer", who, scene)
+        colour, opacity, tilt = strands(fragment, values[:, 6:9], facing, kind == "outer", who, scene, stage.fine)
         depth = smoothstep(-0.05, 0.30, height - strand_line(turn, scene, image))
         under_hat = (scene.hat[image] > 0) & (height > hat_line(turn) - 0.02)
         opacity = torch.where(under_hat, 0.0, opacity)
         depth = depth * (0.22 if far else 0.75 if kind == "inner" else 1.0)
-        shine, part = 0.40 - 0.25 * who.grey[image], parts.HAIR
+        shine, part = 0.75 - 0.35 * who.grey[image] - 0.35 * who.curl[image], parts.HAIR
     sideways = torch.stack([turn.cos(), torch.zeros_like(turn), -turn.sin()], 1)
     sideways = (stage.head[image] @ sideways[..., None]).squeeze(-1)
     bent = normalize(normal + tilt[:, None] * sideways, dim=1)
     openness = (0.40 + 0.60 * depth) * (0.9 + 0.15 * tilt).clamp(0.4, 1)
-    surface = Surface(colour, bent, place, image, openness, 0.6 + 0.4 * depth, shine, 12 * one, 0 * one)
+    fibre = torch.cross(normal, sideways, dim=1) + 0.25 * tilt[:, None] * normal
+    strand = None if kind == "hat" else normalize(fibre, dim=1)
+    surface = Surface(colour, bent, place, image, openness, 0.6 + 0.4 * depth, shine, 22 * one, 0 * one, strand)
     label = torch.full_like(image, part)
     picture.paint(fragment, shade(surface, scene), opacity, label, normal)
 

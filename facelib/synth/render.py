@@ -27,9 +27,9 @@ from .light import Surface, shade
 from .raster import fragments, rasterize
 from .scene import FACE_MASK, Scene
 from .shadows import visibility
-from .skin import skin_colour, skin_slopes
+from .skin import oiliness, skin_colour, skin_slopes
 from .spots import Spots, find_spots, static_values
-from .traits import Identities
+from .traits import MEDIUM, Identities
 
 PIVOT = (0.0, 6.55, 0.35)  # around which a head turns
 MIDDLE = (0.0, 6.95, 0.80)  # of a face: the photo's centre is here
@@ -110,6 +110,8 @@ def set_stage(basis: Basis, who: Identities, scene: Scene, size: int) -> Stage:
     """Bend, turn and place the heads for photos of this size."""
     calm = torch.where(scene.occluder == FACE_MASK, 0.2, 1.0)[:, None]  # paper over an open mouth shows no hole
     local = who.head + (calm * scene.expression @ basis.expression).view(len(who), -1, 3)
+    flat = 1 - 0.09 * basis.ears * (scene.hair_length >= MEDIUM)[:, None]  # ears lie closer under long hair
+    local = torch.cat([local[..., :1] * flat[..., None], local[..., 1:]], -1)
     share = scene.body_turn
     pixels = scene.face_size * size / FACE_HEIGHT
     still = torch.eye(2, 3, device=local.device).expand(len(who), -1, -1)
@@ -181,8 +183,9 @@ def _paint_head(picture: Canvas, stage: Stage, placed: Tensor, points: Tensor) -
     fragment = fragments(points, basis.faces, rasterize(points, basis.faces, stage.size, stage.size))
     if not len(fragment):
         return
-    lit = visibility(placed, basis.faces, scene.light_direction[:, 0])
-    moving = torch.cat([vertex_normals(placed, basis.faces, meeting), placed, lit[..., None]], -1)
+    outwards = vertex_normals(placed, basis.faces, meeting)
+    lit = visibility(placed, basis.faces, scene.light_direction[:, 0], outwards)
+    moving = torch.cat([outwards, placed, lit[..., None]], -1)
     values = fragment.interpolate(moving)
     normal, spots = normalize(values[:, :3], dim=1), find_spots(fragment, static, stage.fine)
     image, part = fragment.image, basis.part[fragment.face]
@@ -196,17 +199,17 @@ def _paint_head(picture: Canvas, stage: Stage, placed: Tensor, points: Tensor) -
     normal = _drape(normal, spots.place, stage.torso[image], hanging)
     openness, lit = openness + (0.8 - openness) * hanging, values[:, 6] + (0.85 - values[:, 6]) * hanging
     normal = _tilt(normal, skin_slopes(spots, who, scene, *_folds(basis, scene)), bare, stage.head[image])
-    shine = bare * (0.55 + 0.7 * lip) * scene.gloss[image]
+    shine = bare * (0.60 * oiliness(spots) + 0.7 * lip) * scene.gloss[image]
     gloss = 14 + 18 * lip
     label = torch.where(cloth > 0.5, parts.CLOTH, torch.where(spots.inside > 0.5, parts.MOUTH, parts.SKIN))
     flesh = bare
     eye = ((part == LEFT_EYE) | (part == RIGHT_EYE)).nonzero().squeeze(1)
     colour[eye], openness[eye] = eye_colour(spots.place[eye], image[eye], part[eye] == RIGHT_EYE, basis, who, scene)
     inside = ((part != BODY) & (part != LEFT_EYE) & (part != RIGHT_EYE)).nonzero().squeeze(1)
-    teeth, tongue = colour.new_tensor([0.50, 0.46, 0.39]), colour.new_tensor([0.30, 0.10, 0.09])
+    teeth, tongue = colour.new_tensor([0.60, 0.56, 0.49]), colour.new_tensor([0.30, 0.10, 0.09])
     colour[inside] = torch.where((part[inside] == TONGUE)[:, None], tongue, teeth)
-    openness[inside] = openness[inside] * 0.5
-    for rows, strength, sharp, name in ((eye, 1.6, 70.0, parts.EYES), (inside, 0.4, 40.0, parts.MOUTH)):
+    openness[inside] = openness[inside] * 0.8
+    for rows, strength, sharp, name in ((eye, 3.0, 160.0, parts.EYES), (inside, 0.4, 40.0, parts.MOUTH)):
         shine[rows], gloss[rows], flesh[rows], label[rows] = strength, sharp, 0.0, name
     surface = Surface(colour, normal, values[:, 3:6], image, openness, lit, shine, gloss, flesh)
     picture.paint(fragment, shade(surface, scene), torch.ones_like(lip), label, normal)

@@ -7,12 +7,19 @@ import math
 import torch
 from torch import Tensor
 
+from .backdrop import LEAVES, LIGHTS
 from .basis import Basis
 from .expression import HOW_OFTEN, sample_expression
+from .lamps import sample_light
 from .scene import FACE_MASK, GLASSES, NO_GLASSES, NO_OCCLUDER, OBJECT, SUNGLASSES, Scene
 from .traits import BUZZ, LONG, MEDIUM, SHORT, Identities
 
-LAMPS = ((1.0, 0.82, 0.62), (1.0, 0.92, 0.80), (1.0, 1.0, 1.0), (0.85, 0.93, 1.0), (0.74, 0.85, 1.0))
+WALLS = ((0.62, 0.58, 0.52), (0.50, 0.50, 0.50), (0.28, 0.28, 0.29), (0.07, 0.07, 0.08), (0.42, 0.35, 0.27),
+         (0.10, 0.14, 0.22), (0.025, 0.035, 0.06), (0.16, 0.09, 0.05), (0.24, 0.07, 0.06), (0.44, 0.54, 0.66),
+         (0.012, 0.012, 0.014), (0.12, 0.20, 0.16), (0.25, 0.22, 0.18))  # fmt: skip
+LEAF = (0.13, 0.19, 0.06)
+"""Linear RGB of what people stand before."""
+OUTFITS = (0.48, 0.22, 0.12, 0.18)  # how often a pullover, a shirt, a suit, a suit with a tie
 DEGREE = math.pi / 180
 
 
@@ -37,11 +44,11 @@ def sample_scene(
     max_yaw, max_pitch : float
         In radians.
     """
-    draw = _Chance(len(people), generator, hardness)
+    draw = Chance(len(people), generator, hardness)
     values = {
         **_pose(draw, max_yaw, max_pitch),
         **_mood(draw, basis),
-        **_light(draw),
+        **sample_light(draw),
         **_hair(draw, people),
         **_worn(draw),
         **_place(draw),
@@ -50,7 +57,7 @@ def sample_scene(
     return Scene(**values).to(people.head.device)
 
 
-class _Chance:
+class Chance:
     """N draws at a time from one generator."""
 
     def __init__(self, n: int, generator: torch.Generator, hardness: float) -> None:
@@ -79,7 +86,7 @@ class _Chance:
         return raw * share + raw.mean(1, keepdim=True) * (1 - share)
 
 
-def _pose(draw: _Chance, max_yaw: float, max_pitch: float) -> dict[str, Tensor]:
+def _pose(draw: Chance, max_yaw: float, max_pitch: float) -> dict[str, Tensor]:
     yaw = (draw.normal() * 24 * draw.hardness * DEGREE).clamp(-max_yaw, max_yaw)
     pitch = (draw.normal() * 9 * draw.hardness * DEGREE).clamp(-max_pitch, max_pitch)
     # Eyes stay with the camera where the head turns away, half of the time half of the way.
@@ -98,7 +105,7 @@ def _pose(draw: _Chance, max_yaw: float, max_pitch: float) -> dict[str, Tensor]:
     }
 
 
-def _mood(draw: _Chance, basis: Basis) -> dict[str, Tensor]:
+def _mood(draw: Chance, basis: Basis) -> dict[str, Tensor]:
     often = torch.tensor(HOW_OFTEN, device=draw.device)
     mood = torch.multinomial(often, draw.n, replacement=True, generator=draw.generator)
     strength = min(1.0, 0.5 + 0.5 * draw.hardness)
@@ -110,40 +117,26 @@ def _mood(draw: _Chance, basis: Basis) -> dict[str, Tensor]:
     }
 
 
-def _light(draw: _Chance) -> dict[str, Tensor]:
-    """A key light from the front and above, a fill from anywhere, a rim from behind, under one sky."""
-    around = draw.normal(3) * torch.tensor([42.0, 60, 30], device=draw.device)
-    azimuth = (around + torch.tensor([0.0, 0, 170], device=draw.device)) * DEGREE
-    elevation = (torch.tensor([28.0, 5, 20], device=draw.device) + draw.normal(3) * 18) * DEGREE
-    flat = elevation.cos()
-    lamp = torch.tensor(LAMPS, device=draw.device)[draw.integer(0, len(LAMPS), 3)] * 0.45 + 0.55
-    rim = 0.5 * draw.uniform() * draw.whether(0.4)
-    power = torch.stack([0.35 + 1.1 * draw.uniform(), 0.35 * draw.uniform(), rim], 1)
-    return {
-        "light_direction": torch.stack([azimuth.sin() * flat, elevation.sin(), azimuth.cos() * flat], -1),
-        "light_colour": lamp * power[..., None],
-        "ambient": lamp[:, 0] * (0.24 + 0.55 * draw.uniform(1)),
-        "ground": 0.35 + 0.5 * draw.uniform(),
-        "shadow": draw.whether(0.8) * (0.5 + 0.45 * draw.uniform()),
-    }
-
-
-def _hair(draw: _Chance, people: Identities) -> dict[str, Tensor]:
-    """The person's own hair, combed differently, and now and then another cut; beard and lipstick of the day."""
-    names = ("length", "masculine", "hairline", "recession", "volume", "parting", "fringe", "hair", "makeup")
+def _hair(draw: Chance, people: Identities) -> dict[str, Tensor]:
+    """The person's own hair, combed differently, now and then another cut or tied back; beard and lipstick."""
+    names = ("length", "masculine", "hairline", "recession", "volume", "parting", "fringe", "hair", "makeup", "drape")
     own = {name: getattr(people, name).to(draw.device) for name in names}
     other = draw.integer(SHORT, LONG + 1)
     other = torch.where(own["masculine"] > 0.5, other.clamp(max=MEDIUM), other)
-    recut = draw.whether(0.15 * draw.hardness) & (own["length"] > BUZZ)
+    recut = draw.whether(0.12 * draw.hardness) & (own["length"] > BUZZ)
+    tied = draw.whether(0.22 * draw.hardness) & (own["length"] >= MEDIUM)
+    length = torch.where(tied, SHORT, torch.where(recut, other, own["length"]))
+    volume = torch.where(tied, 0.35, 1.0) * own["volume"]
     combed = torch.where(draw.whether(0.4), 0.08 + 0.2 * draw.uniform(), draw.zero)
     colours = [-1.1 - 0.6 * draw.uniform(), -2.5 - 0.8 * draw.uniform(), -2.3 - 0.8 * draw.uniform()]
     return {
-        "hair_length": torch.where(recut, other, own["length"]),
+        "hair_length": length,
         "hairline": own["hairline"] + 0.012 * draw.normal(),
         "recession": own["recession"],
-        "volume": (own["volume"] * torch.exp(0.2 * draw.normal())).clamp(0.03, 0.4),
+        "volume": (volume * torch.exp(0.2 * draw.normal())).clamp(0.03, 0.4),
         "parting": own["parting"] + 0.12 * draw.normal(),
         "fringe": torch.where(draw.whether(0.85), own["fringe"], combed),
+        "drape": own["drape"] + 4 * draw.normal(),
         "hair_colour": own["hair"] * torch.exp(0.10 * draw.normal(1)),
         "tousle": draw.uniform(3),
         "beardiness": (1 + 0.25 * draw.normal()).clamp(0.3, 1.4) * torch.where(draw.whether(0.12), 0.25, 1.0),
@@ -152,9 +145,10 @@ def _hair(draw: _Chance, people: Identities) -> dict[str, Tensor]:
     }
 
 
-def _worn(draw: _Chance) -> dict[str, Tensor]:
+def _worn(draw: Chance) -> dict[str, Tensor]:
     """Glasses, hats, clothes, and what hides part of the face."""
     kind = torch.where(draw.whether(0.2), SUNGLASSES, GLASSES)
+    often = torch.tensor(OUTFITS, device=draw.device)
     hiding = torch.where(draw.whether(0.3), FACE_MASK, OBJECT)
     return {
         "glasses": torch.where(draw.whether(0.16 * draw.hardness), kind, NO_GLASSES),
@@ -165,30 +159,40 @@ def _worn(draw: _Chance) -> dict[str, Tensor]:
         "occluder": torch.where(draw.whether(0.05 * draw.hardness), hiding, NO_OCCLUDER),
         "occluder_shape": draw.uniform(6),
         "occluder_colour": draw.dye(0.7, 3, 0.6),
-        "cloth": draw.dye(0.8, 3, 0.8),
+        "cloth": draw.dye(0.7, 3, 0.55),
         "neckline": 5.84 + 0.08 * draw.normal(),
         "collar": draw.uniform(),
+        "outfit": torch.multinomial(often, draw.n, replacement=True, generator=draw.generator),
         "stripes": torch.where(draw.whether(0.2), 8 + 22 * draw.uniform(), draw.zero),
     }
 
 
-def _place(draw: _Chance) -> dict[str, Tensor]:
+def _place(draw: Chance) -> dict[str, Tensor]:
+    paint = torch.tensor(WALLS, device=draw.device)[draw.integer(0, len(WALLS))]
+    mix = draw.uniform(4)
+    leafy = (mix[:, 0] >= LEAVES) & (mix[:, 0] < LIGHTS)
+    green = torch.tensor(LEAF, device=draw.device) * torch.exp(0.3 * draw.normal(3))
     return {
-        "backdrop": draw.dye(0.75, 2.6, 0.5),
+        "backdrop": torch.where(
+            leafy[:, None], green, paint * torch.exp(0.35 * draw.normal(1) + 0.12 * draw.normal(3))
+        ),
         "backdrop_coarse": draw.normal(3, 3, 3),
         "backdrop_fine": draw.normal(3, 9, 9),
         "backdrop_boxes": draw.uniform(8, 8),
-        "backdrop_mix": draw.uniform(4),
+        "backdrop_mix": mix,
     }
 
 
-def _camera(draw: _Chance) -> dict[str, Tensor]:
+def _camera(draw: Chance) -> dict[str, Tensor]:
     hard = draw.hardness
     poor = 40 + 57 * draw.uniform()
+    warmth = torch.tensor([0.06, 0.0, -0.09], device=draw.device)  # white balance errs between blue and amber
     return {
-        "exposure": torch.exp(0.18 * hard * draw.normal()),
-        "white": torch.exp(0.04 * hard * draw.normal(3)),
-        "contrast": 0.12 * hard * draw.normal(),
+        "exposure": torch.exp(0.22 * hard * draw.normal()),
+        "white": torch.exp(hard * (warmth * draw.normal(1) + 0.02 * draw.normal(3))),
+        "contrast": (0.30 + 0.13 * hard * draw.normal()).clamp(-0.1, 0.48),
+        "saturation": (0.90 + 0.14 * hard * draw.normal()).clamp(0.5, 1.5),
+        "vignette": 0.35 * hard * draw.uniform() ** 2,
         "blur": draw.uniform() ** 2 * 1.2 * hard,
         "motion": draw.normal(2) * (draw.whether(0.1) * hard)[:, None],
         "detail": torch.where(draw.whether(0.15 * hard), 0.35 + 0.5 * draw.uniform(), 1.0),

@@ -22,12 +22,14 @@ class Scene:
         detector would err, as a share of the eye distance; it moves aligned crops.
     mood, expression (N, 52), flush, gloss : mood, face units, redness and oiliness of the day.
     light_direction, light_colour (N, 3, 3) : key, fill and rim; ambient (N, 3); ground: light from below as a share
-        of that from above; shadow: how dark the key light's shadows are.
-    hair_length ... lipstick_colour : styling.
+        of that from above; shadow: how dark the key light's shadows are. lighting: index into ``lamps.LIGHTINGS``,
+        which the values were drawn for; backdrop_light: light behind the person as a share of that on them.
+    hair_length ... lipstick_colour : styling; drape: azimuth in degrees from which long hair hangs.
     glasses, frame (N, 4), frame_colour; hat, hat_colour; occluder, occluder_shape (N, 6), occluder_colour.
-    cloth (N, 3), neckline, stripes, collar: clothes.
+    cloth (N, 3), neckline, stripes, collar, outfit: clothes.
     backdrop (N, 3), backdrop_coarse, backdrop_fine, backdrop_boxes, backdrop_mix (N, 4): place.
-    exposure, white (N, 3), contrast, blur, motion (N, 2), detail, noise, quality, monochrome, grain (N, 2): camera.
+    exposure, white (N, 3), contrast, saturation, vignette, blur, motion (N, 2), detail, noise,
+        quality, monochrome, grain (N, 2): camera.
     """
 
     yaw: Tensor
@@ -48,12 +50,15 @@ class Scene:
     ambient: Tensor
     ground: Tensor
     shadow: Tensor
+    lighting: Tensor
+    backdrop_light: Tensor
     hair_length: Tensor
     hairline: Tensor
     recession: Tensor
     volume: Tensor
     parting: Tensor
     fringe: Tensor
+    drape: Tensor
     hair_colour: Tensor
     tousle: Tensor
     beardiness: Tensor
@@ -71,6 +76,7 @@ class Scene:
     neckline: Tensor
     stripes: Tensor
     collar: Tensor
+    outfit: Tensor
     backdrop: Tensor
     backdrop_coarse: Tensor
     backdrop_fine: Tensor
@@ -79,6 +85,8 @@ class Scene:
     exposure: Tensor
     white: Tensor
     contrast: Tensor
+    saturation: Tensor
+    vignette: Tensor
     blur: Tensor
     motion: Tensor
     detail: Tensor

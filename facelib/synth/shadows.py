@@ -8,8 +8,17 @@ from torch.nn.functional import grid_sample, normalize
 
 from .raster import fragments, rasterize
 
+ABOVE = 0.09  # decimetres: about two pixels of a shadow map of head and shoulders
 
-def visibility(vertices: Tensor, faces: Tensor, direction: Tensor, size: int = 96, bias: float = 0.06) -> Tensor:
+
+def visibility(
+    vertices: Tensor,
+    faces: Tensor,
+    direction: Tensor,
+    normals: Tensor | None = None,
+    size: int = 96,
+    bias: float = 0.06,
+) -> Tensor:
     """Share of a distant light that reaches each vertex: a soft shadow map.
 
     Parameters
@@ -18,6 +27,9 @@ def visibility(vertices: Tensor, faces: Tensor, direction: Tensor, size: int = 9
     faces : int64 (F, 3)
     direction : (B, 3)
         Unit vectors towards the light.
+    normals : (B, V, 3), optional
+        With them a place is looked up a little above its surface, which keeps surfaces that the light grazes from
+        shadowing themselves in patches.
     size : int
         Side of the shadow map in pixels.
     bias : float
@@ -30,7 +42,8 @@ def visibility(vertices: Tensor, faces: Tensor, direction: Tensor, size: int = 9
     up = vertices.new_tensor([0.0173, 0.9998, 0.01]).expand_as(direction)
     right = normalize(torch.cross(up, direction, dim=-1), dim=-1)
     frame = torch.stack([right, torch.cross(direction, right, dim=-1), direction], 1)
-    turned = (vertices - vertices.mean(1, keepdim=True)) @ frame.transpose(1, 2)
+    centre = vertices.mean(1, keepdim=True)
+    turned = (vertices - centre) @ frame.transpose(1, 2)
     reach = turned[..., :2].abs().amax((1, 2)).clamp(min=0.5)[:, None, None]
     flat = turned[..., :2] / reach * turned.new_tensor([0.48, -0.48]) + 0.5
     points = torch.cat([flat * size, turned[..., 2:] + 20], -1)  # orthographic: nearness is linear in the depth
@@ -38,10 +51,14 @@ def visibility(vertices: Tensor, faces: Tensor, direction: Tensor, size: int = 9
     nearest = torch.zeros(len(vertices) * size * size, device=vertices.device)
     fragment = fragments(points, faces, seen)
     nearest[fragment.pixel] = _linear_depth(points, faces, fragment.face, fragment.image, fragment.pixel, size)
+    if normals is not None:
+        turned = (vertices + ABOVE * normals - centre) @ frame.transpose(1, 2)
+        flat = turned[..., :2] / reach * turned.new_tensor([0.48, -0.48]) + 0.5
+    deep = turned[..., 2] + 20 + bias
     maps, free = nearest.view(-1, 1, size, size), torch.zeros_like(points[..., 0])
     for shift in ((-1, -1), (1, -1), (-1, 1), (1, 1)):
         grid = (flat + flat.new_tensor(shift) * 0.7 / size)[:, None] * 2 - 1
-        free += grid_sample(maps, grid, mode="nearest", align_corners=False)[:, 0, 0] < points[..., 2] + bias
+        free += grid_sample(maps, grid, mode="nearest", align_corners=False)[:, 0, 0] < deep
     return free / 4
 
 

@@ -38,24 +38,40 @@ def skin_colour(spots: Spots, who: Identities, scene: Scene) -> tuple[Tensor, Te
     chin = bell(side, 0, 14) * bell(height, 6.25, 0.12)
     lids = bell(side, EYE_TURN, 9) * bell(height, 7.10, 0.05)
     sockets = bell(side, EYE_TURN, 15) * bell(height, EYE_HEIGHT, 0.14)
-    blood = 0.12 * blotchy * (soft[:, 0] + 0.6 * soft[:, 1]) * bare
+    blood = 0.08 * blotchy * (soft[:, 0] + 1.2 * soft[:, 1] + 0.8 * grain) * bare
     blood = blood + redness[:, 0] * cheek + redness[:, 1] * nose + redness[:, 2] * chin + redness[:, 3] * lids
     blood = blood + who.blood[i] + scene.flush[i] + 0.2 * spots.ears + lip * who.lips[i, 0]
 
-    melanin = (0.06 * soft[:, 0] + 0.04 * soft[:, 1]) * blotchy + 0.035 * grain * bare
+    melanin = (0.03 * soft[:, 0] + 0.05 * soft[:, 1]) * blotchy + 0.045 * grain * bare
     melanin = melanin + who.eye_shadow[i] * (0.7 * lids + 0.5 * sockets)
     freckled = (1.3 * cheek + nose + 0.2).clamp(max=1) * who.freckles[i]
     melanin = melanin + 0.7 * freckled * (soft[:, 1] * 0.5 + grain - 0.9).clamp(0, 1.2)
-    melanin = melanin + 0.3 * on_face * who.wrinkles[i] * (soft[:, 1] - 1.8).clamp(min=0)
+    melanin = melanin + 0.15 * on_face * who.wrinkles[i] * (soft[:, 1] - 1.8).clamp(min=0)
     melanin = melanin + _moles(spots, who.marks) + lip * who.lips[i, 1] + who.melanin[i]
 
     colour = _tone(melanin, blood)
     furrow = lip * 0.10 * noise.sample(noise.LOCKS, spots.turn / 40, height) * spots.fine
-    colour = colour * (1 + furrow)[:, None]
+    colour = colour * ((1 + furrow) * (1 - 0.5 * _lid_crease(spots, who)))[:, None]
     painted = (lip * scene.lipstick[i])[:, None]
     colour = colour * (1 - painted) + scene.lipstick_colour[i] * painted
     mouth = smoothstep(0.2, 0.9, spots.inside)[:, None]
     return colour * (1 - 0.85 * mouth) * colour.new_tensor([1, 0.75, 0.7]) ** mouth, lip
+
+
+def _lid_crease(spots: Spots, who: Identities) -> Tensor:
+    """The dark line in which the upper lid folds, (M,) in 0..1; some lids have none."""
+    across = spots.place[:, 0].abs() - 0.29
+    crease = who.crease[spots.image]
+    fold = 7.275 + 0.035 * crease - 1.9 * across**2
+    lid = smoothstep(7.24, 7.26, spots.height) * (1 - smoothstep(-0.01, 0.01, spots.height - fold))
+    return (bell(spots.height, fold, 0.011) + 0.25 * lid) * bell(across, 0, 0.13) * smoothstep(0.1, 0.5, crease)
+
+
+def oiliness(spots: Spots) -> Tensor:
+    """Where skin shines, (M,): forehead, nose and chin more than the cheeks."""
+    middle = bell(spots.side, 0, 17)
+    return 0.75 + middle * (0.5 * bell(spots.height, 7.65, 0.22) + 0.7 * bell(spots.height, 6.95, 0.16)
+                            + 0.3 * bell(spots.height, 6.30, 0.10))  # fmt: skip
 
 
 def _tone(melanin: Tensor, blood: Tensor) -> Tensor:
@@ -70,9 +86,10 @@ def _tone(melanin: Tensor, blood: Tensor) -> Tensor:
 def _moles(spots: Spots, marks: Tensor) -> Tensor:
     total = torch.zeros_like(spots.turn)
     for k in range(marks.shape[1]):
-        turn, height, radius, strength = marks[:, k][spots.image].unbind(1)
-        apart = ((spots.turn - turn) * 0.0155) ** 2 + (spots.height - height) ** 2
-        total = total + strength * torch.exp(-apart / radius**2)
+        there = (marks[:, k, 3] > 0)[spots.image].nonzero().squeeze(1)
+        turn, height, radius, strength = marks[:, k][spots.image[there]].unbind(1)
+        apart = ((spots.turn[there] - turn) * 0.0155) ** 2 + (spots.height[there] - height) ** 2
+        total[there] += strength * torch.exp(-apart / radius**2)
     return total
 
 
@@ -89,15 +106,18 @@ def skin_slopes(spots: Spots, who: Identities, scene: Scene, smile: Tensor, frow
         [noise.PORES_X, noise.PORES_Y], spots.turn / 75 + texture[:, 1], height / 1.2 + texture[:, 0]
     ) * rough[:, None]  # fmt: skip
     age = who.wrinkles[i]
-    wavy = 0.5 * noise.sample(noise.BLOTCHES, spots.turn / 120 + texture[:, 0], texture[:, 1])
+    wavy = 0.5 * noise.sample(noise.BLOTCHES, spots.turn / 260 + texture[:, 0], texture[:, 1])
     forehead = smoothstep(7.50, 7.58, height) * (1 - smoothstep(7.80, 7.95, height)) * (1 - smoothstep(28, 48, side))
-    up = (0.22 * age + 0.25 * frown[i]) * forehead * torch.sin((height - 7.5) * 70 + wavy)
+    broken = (0.6 + 2 * wavy).clamp(0.1, 1.4)
+    up = (0.16 * age + 0.14 * frown[i]) * broken * forehead * torch.sin((height - 7.5) * 62 + 2 * wavy)
     feet = bell(side, 42, 7) * bell(height, EYE_HEIGHT - 0.03, 0.13)
-    up = up + 0.35 * (0.8 * age + 0.4 * smile[i]) * feet * torch.sin((height - 7.2) * (95 - 0.6 * side) + wavy)
+    up = up + 0.24 * (0.8 * age + 0.4 * smile[i]) * feet * torch.sin((height - 7.2) * (95 - 0.6 * side) + wavy)
     pouch = (height - 7.07 + 0.0006 * (side - EYE_TURN) ** 2) / 0.022
     up = up + 0.40 * age * pouch * torch.exp(-(pouch**2)) * bell(side, EYE_TURN, 10)
     fold = (side - 13 - (6.88 - height) * 32) / 3.0
-    depth = (0.55 * age + 0.30 * smile[i]) * smoothstep(6.42, 6.55, height) * (1 - smoothstep(6.80, 6.92, height))
+    depth = (
+        (0.12 + 0.50 * age + 0.35 * smile[i]) * smoothstep(6.42, 6.55, height) * (1 - smoothstep(6.80, 6.92, height))
+    )
     across = left * 0.75 * depth * fold * torch.exp(-(fold**2))
     between = bell(side, 4.5, 1.6) * bell(height, 7.40, 0.09)  # the lines between the brows
     across = across + left * 0.35 * age * between * ((side - 4.5) / 1.6)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -42,6 +42,10 @@ class Spots:
     def height(self) -> Tensor:
         """Height on the average head."""
         return self.place[:, 1]
+
+    def where(self, chosen: Tensor) -> Spots:
+        """Only the spots at these positions (K,) int64."""
+        return Spots(**{f.name: getattr(self, f.name)[chosen] for f in fields(self)})
 
 
 def static_values(basis: Basis) -> Tensor:

@@ -19,9 +19,15 @@ HAIR = ((0.012, 0.010, 0.009), (0.030, 0.018, 0.012), (0.075, 0.038, 0.018), (0.
 GREY = (0.40, 0.39, 0.38)
 IRIS = ((0.055, 0.025, 0.010), (0.11, 0.055, 0.02), (0.12, 0.11, 0.045), (0.10, 0.17, 0.22), (0.18, 0.22, 0.235),
         (0.11, 0.16, 0.10))  # fmt: skip
-SPREAD = {"asym": 0.12, "nose": 0.24, "mouth": 0.17, "chin": 0.23, "forehead": 0.22, "head": 0.17, "neck": 0.20,
-          "eyebrows": 0.22, "ear": 0.24, "eye": 0.21, "cheek": 0.23}  # fmt: skip
+SPREAD = {"asym": 0.17, "nose": 0.21, "mouth": 0.16, "chin": 0.18, "forehead": 0.18, "head": 0.13, "neck": 0.16,
+          "eyebrows": 0.20, "ear": 0.22, "eye": 0.20, "cheek": 0.20}  # fmt: skip
 """Standard deviation of a knob by what it shapes. More than this, and people become caricatures."""
+COMMON = {"l-eye-scale": 0.12, "r-eye-scale": 0.12, "neck-scale-vert": -0.4, "nose-volume": -0.12,
+          "nose-point-width": -0.15, "chin-width": -0.10, "head-oval": 0.15, "mouth-angles": 0.12}  # fmt: skip
+DELICATE = {"chin-width": -0.30, "chin-bones": -0.35, "chin-prominent": -0.15, "chin-height": -0.15, "head-oval": 0.30,
+            "nose-scale-horiz": -0.20, "nose-volume": -0.20, "nose-scale-vert": -0.10, "l-eye-scale": 0.18,
+            "r-eye-scale": 0.18, "forehead-nubian": 0.10, "neck-scale-horiz": -0.15}  # fmt: skip
+"""Where knobs have their middle: what the average head lacks, for all, and the more the less masculine."""
 BALD, BUZZ, SHORT, MEDIUM, LONG = range(5)
 BROW = (8.5, 36, 7.395, 0.055, 0.62, 0.040, 0.02, 0.78)
 BROW_SPREAD = (1.3, 2.5, 0.018, 0.022, 0.08, 0.009, 0.03, 0.15)
@@ -54,9 +60,10 @@ class Identities:
     lips : (N, 2)
         Additional blood and melanin.
     length : int64 (N,)
-        Of the hair, ``BALD`` to ``LONG``; its hairline, recession, volume, curl, parting and fringe are (N,) each.
-    beard, stubble, makeup : (N,)
-        Amounts; ``beard_style`` int64 (N,) says which beard.
+        Of the hair, ``BALD`` to ``LONG``; its hairline, recession, volume, curl, parting, fringe and drape are (N,)
+        each, the last one the azimuth in degrees from which long hair hangs.
+    beard, stubble, makeup, crease : (N,)
+        Amounts, the last one of the fold of the upper lid; ``beard_style`` int64 (N,) says which beard.
     """
 
     number: Tensor
@@ -92,6 +99,8 @@ class Identities:
     beard_style: Tensor
     stubble: Tensor
     makeup: Tensor
+    crease: Tensor
+    drape: Tensor
 
     def __len__(self) -> int:
         return len(self.number)
@@ -138,7 +147,7 @@ def interpret(basis: Basis, table: Tensor, number: Tensor) -> Identities:
     masculine = (male * (0.74 + 0.26 * draw.uniform()) + (1 - male) * 0.20 * draw.uniform()).clamp(0, 1)
     age = draw.uniform() ** 1.3
     weight = (0.36 * draw.normal()).clamp(-0.9, 0.9)
-    head = basis.shape(_macro(basis, mix, masculine, age, weight), _local(basis, table[:, TRAITS:]))
+    head = basis.shape(_macro(basis, mix, masculine, age, weight), _local(basis, table[:, TRAITS:], masculine))
     melanin = (mix @ table.new_tensor([3.0, 1.0, 0.5]) + 0.5 * draw.normal()).clamp(0, 3.9)
     return Identities(
         number=number,
@@ -151,7 +160,16 @@ def interpret(basis: Basis, table: Tensor, number: Tensor) -> Identities:
         **_colours(draw, mix, melanin, age),
         **_skin(draw, melanin, age),
         **_hair(draw, mix, male, age, masculine),
+        **_later(draw, mix),
     )
+
+
+def _later(draw: _Reader, mix: Tensor) -> dict[str, Tensor]:
+    """What was added after the rest, so that it takes no number from older traits."""
+    return {
+        "crease": (0.75 - 0.5 * mix[:, 1] + 0.25 * draw.normal()).clamp(0, 1),
+        "drape": 45 + 18 * draw.uniform(),
+    }
 
 
 def _colours(draw: _Reader, mix: Tensor, melanin: Tensor, age: Tensor) -> dict[str, Tensor]:
@@ -159,7 +177,7 @@ def _colours(draw: _Reader, mix: Tensor, melanin: Tensor, age: Tensor) -> dict[s
     tensor = melanin.new_tensor
     dark = melanin / 2.2 + 0.35 * mix[:, 1] + 0.25 * draw.normal() > 0.75
     shade = torch.where(dark, draw.chance(0.25).long(), draw.pick(tensor([0.15, 0.25, 0.25, 0.15, 0.13, 0.07])))
-    grey = ((age - 0.45) * 1.6 + 0.5 * draw.normal()).clamp(0, 1) * (age > 0.35)
+    grey = ((age - 0.62) * 2.2 + 0.4 * draw.normal()).clamp(0, 1) * (age > 0.35)
     lighter, warmer = tensor([0.22, 0.22, 0.22]), tensor([0.03, 0.0, -0.05])
     own = tensor(HAIR)[shade] * torch.exp(draw.normal()[:, None] * lighter + draw.normal()[:, None] * warmer)
     silver = tensor(GREY) * (0.6 + 0.5 * draw.uniform())[:, None]
@@ -167,7 +185,7 @@ def _colours(draw: _Reader, mix: Tensor, melanin: Tensor, age: Tensor) -> dict[s
     return {
         "grey": grey,
         "hair": own + (silver - own) * grey[:, None],
-        "brow_colour": own * 0.65 * (1 - 0.7 * grey[:, None]) + 0.25 * grey[:, None] * tensor(GREY),
+        "brow_colour": own * 0.45 * (1 - 0.7 * grey[:, None]) + 0.25 * grey[:, None] * tensor(GREY),
         "iris": tensor(IRIS)[eyes] * torch.exp(0.22 * draw.normal(3)),
         "iris_size": 0.415 + 0.014 * draw.normal(),
     }
@@ -175,8 +193,8 @@ def _colours(draw: _Reader, mix: Tensor, melanin: Tensor, age: Tensor) -> dict[s
 
 def _skin(draw: _Reader, melanin: Tensor, age: Tensor) -> dict[str, Tensor]:
     tensor = melanin.new_tensor
-    places = draw.normal(24).view(-1, 6, 4) * tensor([32, 0.45, 0.006, 0]) + tensor([0, 6.95, 0.018, 0])
-    strength = 1.5 * (draw.uniform(6) < 0.35)
+    places = draw.normal(24).view(-1, 6, 4) * tensor([32, 0.45, 0.003, 0]) + tensor([0, 6.95, 0.012, 0])
+    strength = 1.2 * (draw.uniform(6) < 0.25)
     redness = tensor([0.30, 0.32, 0.16, 0.16]) + tensor([0.18, 0.18, 0.08, 0.10]) * draw.normal(4)
     return {
         "marks": torch.cat([places[..., :3], strength[..., None]], -1),
@@ -193,14 +211,14 @@ def _skin(draw: _Reader, melanin: Tensor, age: Tensor) -> dict[str, Tensor]:
 
 def _hair(draw: _Reader, mix: Tensor, male: Tensor, age: Tensor, masculine: Tensor) -> dict[str, Tensor]:
     tensor = age.new_tensor
-    cuts = torch.where(male[:, None] > 0, tensor([0.09, 0.20, 0.53, 0.13, 0.05]), tensor([0.0, 0.02, 0.16, 0.34, 0.48]))
+    cuts = torch.where(male[:, None] > 0, tensor([0.05, 0.20, 0.58, 0.12, 0.05]), tensor([0.0, 0.02, 0.16, 0.34, 0.48]))
     brow = tensor(BROW) + tensor(BROW_SPREAD) * draw.normal(8)
     brow[:, 5] += 0.010 * (masculine - 0.5)
     return {
         "brow": brow,
         "length": draw.pick(cuts),
-        "hairline": 7.89 + 0.05 * draw.normal() + 0.08 * age * male,
-        "recession": (0.04 * draw.normal().abs() + 0.16 * age * male * draw.uniform()).clamp(0, 0.4),
+        "hairline": 7.85 + 0.05 * draw.normal() + 0.08 * age * male,
+        "recession": (0.04 * draw.normal().abs() + 0.26 * age * male * draw.uniform()).clamp(0, 0.4),
         "volume": (0.15 + 0.06 * draw.normal()).clamp(0.05, 0.34),
         "curl": (1.1 * mix[:, 0] + 0.35 * draw.normal()).clamp(0, 1),
         "parting": 0.55 * draw.normal(),
@@ -226,16 +244,18 @@ def _macro(basis: Basis, mix: Tensor, masculine: Tensor, age: Tensor, weight: Te
     return torch.stack(columns, 1)
 
 
-def _local(basis: Basis, z: Tensor) -> Tensor:
+def _local(basis: Basis, z: Tensor, masculine: Tensor) -> Tensor:
     """Knob values (N, K): left and right nearly alike, one-sided shapes mostly off, extremes bent back."""
     names = [knob.name for knob in basis.knobs]
     twin = [names.index("l-" + name[2:]) if name.startswith("r-") else k for k, name in enumerate(names)]
-    own = z.new_tensor([0.12 if name.startswith("r-") else 0.0 for name in names])
+    own = z.new_tensor([0.15 if name.startswith("r-") else 0.0 for name in names])
     spread = z.new_tensor([_spread(name) for name in names])
     one_sided = z.new_tensor([knob.minus is None for knob in basis.knobs])
     value = (z[:, torch.tensor(twin, device=z.device)] + own * z) * spread
-    value = torch.tanh(value / 0.75) * 0.75
-    return torch.where(one_sided > 0, (value - 0.2).clamp(0), value)
+    value = torch.where(one_sided > 0, (value - 0.2).clamp(0), value)
+    common, delicate = (z.new_tensor([table.get(name, 0.0) for name in names]) for table in (COMMON, DELICATE))
+    value = value + common + delicate * (1 - masculine)[:, None]
+    return torch.tanh(value / 0.75) * 0.75
 
 
 def _spread(name: str) -> float:

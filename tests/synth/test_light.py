@@ -1,9 +1,11 @@
 """Light and texture: the laws that shading follows, and the ranges that colours keep."""
 
+import dataclasses
+
 import pytest
 import torch
 
-from facelib.synth import People, sample_scene
+from facelib.synth import People, lamps, sample_scene
 from facelib.synth import noise as textures
 from facelib.synth.camera import develop, jpeg
 from facelib.synth.light import Surface, shade
@@ -48,10 +50,57 @@ def test_shadow_keeps_the_key_light_away(scene):
 def test_exposure_follows_the_light(scene):
     """Twice the light on a face and twice the exposure time less: the same picture."""
     light = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0)) * 0.5
-    plain = scene.replace(exposure=1.0, white=1.0, contrast=0.0, monochrome=0)
+    plain = scene.replace(exposure=1.0, white=1.0, contrast=0.0, monochrome=0, saturation=1.0, vignette=0.0)
     twice = plain.replace(light_colour=2 * plain.light_colour)
     melanin = torch.ones(1)
     assert torch.allclose(develop(light, plain, melanin), develop(2 * light, twice, melanin), atol=1e-5)
+
+
+def test_a_fibre_shines_in_a_band_across_it(scene):
+    """Its highlight does not care how the light is turned around it, but how along it."""
+    normal, along = torch.tensor([[0.0, 0, 1]]), torch.tensor([[0.0, 1, 0]])
+
+    def highlight(direction, strand):
+        lamp = torch.tensor([direction] * 3)
+        here = dataclasses.replace(surface(normal, shine=1.0), strand=strand)
+        return float((shade(here, turned(lamp)) - shade(surface(normal), turned(lamp))).sum())
+
+    def turned(lamp):
+        return scene.replace(light_direction=lamp / lamp.norm(dim=1, keepdim=True))
+
+    assert highlight([1.0, 0, 1.0], along) > 3 * highlight([1.0, 0, 1.0], None)
+    assert highlight([0.0, 1.0, 1.0], along) < 0.5 * highlight([1.0, 0, 1.0], along)
+
+
+def test_lamps_keep_their_promises():
+    people = People(500, seed=3)
+    who = people.identities(range(500))
+    drawn = sample_scene(people.basis, who, torch.Generator().manual_seed(2))
+    assert set(drawn.lighting.tolist()) == set(range(len(lamps.LIGHTINGS)))
+    flash, sun, stage = (drawn.lighting == kind for kind in (lamps.FLASH, lamps.SUN, lamps.STAGE))
+    assert drawn.light_direction[flash, 0, 2].min() > 0.9  # from where the camera is
+    key = drawn.light_colour[:, 0].mean(1)
+    assert key[sun].min() > key[flash].min() * 0.9 and drawn.ambient[stage].max() < 0.2
+    assert drawn.backdrop_light[flash].max() < drawn.backdrop_light[sun].max()
+    calm = sample_scene(people.basis, who, torch.Generator().manual_seed(2), hardness=0.0)
+    assert set(calm.lighting.tolist()) == {lamps.EVERYDAY, lamps.SOFT}
+
+
+def test_tone_curve_and_colour(scene):
+    """An S keeps black and white and steepens the middle; no saturation, no colour; corners lose light."""
+    light = (
+        torch.linspace(0.01, 3, 64).view(1, 1, 8, 8).repeat(1, 3, 1, 1) * torch.tensor([1.0, 0.7, 0.5])[:, None, None]
+    )
+    plain = scene.replace(exposure=1.0, white=1.0, contrast=0.0, monochrome=0, saturation=1.0, vignette=0.0)
+    melanin = torch.ones(1)
+    flat, curved = develop(light, plain, melanin), develop(light, plain.replace(contrast=0.4), melanin)
+    assert (curved[flat < 0.5] <= flat[flat < 0.5] + 1e-6).all() and (
+        curved[flat > 0.5] >= flat[flat > 0.5] - 1e-6
+    ).all()
+    assert develop(light, plain.replace(saturation=0.0), melanin).std(1).max() < 1e-6
+    even = torch.full((1, 3, 9, 9), 0.3)
+    dimmed = develop(even, plain.replace(vignette=0.4), melanin)
+    assert dimmed[0, 0, 4, 4] == develop(even, plain, melanin)[0, 0, 4, 4] > dimmed[0, 0, 0, 0]
 
 
 def test_textures_tile_and_are_standardised():

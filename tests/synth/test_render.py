@@ -93,6 +93,30 @@ def test_masks_depth_and_normals(people):
         assert np.allclose(length[person], 1, atol=1e-3) and not length[~person].any()
 
 
+def test_every_outfit_backdrop_and_cut_is_drawn(people):
+    """Pictures differ where the outfit does, below the chin, and where the place does, behind the person."""
+    fixed = {"yaw": 0.0, "occluder": 0, "hat": 0, "hair_length": 2}
+    options = {"size": 120, "aligned": False, "supersample": 1, "details": True, "quality": 99.0}
+    plain = people.render([6], generator(1), **options, **fixed, outfit=0)
+    for outfit in (1, 2, 3):
+        dressed = people.render([6], generator(1), **options, **fixed, outfit=outfit)
+        apart = abs(dressed.images.astype(int) - plain.images).max(-1)[0] > 24
+        assert apart.sum() > 100 and PARTS[int(np.median(dressed.masks[0][apart]))] == "cloth"
+    black = {"cloth": 0.02, "stripes": 0.0, "light_colour": 0.4, "ambient": 0.4, "exposure": 1.0}
+    brightest = []
+    for outfit in range(4):  # a suit shows a white shirt however dark it is
+        dressed = people.render([6], generator(1), **options, **fixed, **black, occluder_colour=0.8, outfit=outfit)
+        brightest.append(np.percentile(dressed.images[dressed.masks == PARTS.index("cloth")], 99))
+    assert max(brightest[:2]) < 0.6 * min(brightest[2:])
+    places = []
+    for kind in (0.1, 0.4, 0.7, 0.85, 0.95):
+        mix = torch.tensor([[kind, 0.5, 0.9, 0.5]])
+        shots = people.render([6], generator(1), **options, **fixed, outfit=0, backdrop_mix=mix, backdrop_light=1.0)
+        places.append(shots.images[0][shots.masks[0] == 0].astype(int))
+    for i, one in enumerate(places):
+        assert all(abs(one - other).mean() > 3 for other in places[:i])
+
+
 def test_hardness_zero_is_a_passport_photo(people):
     attributes = people.render(range(6), generator(0), hardness=0.0).attributes
     for name in ("yaw", "pitch", "roll", "glasses", "hat", "occluder", "blur", "noise", "monochrome"):

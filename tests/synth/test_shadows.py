@@ -19,3 +19,22 @@ def test_the_plate_shadows_what_is_below_it(device):
         lit = visibility(vertices, FACES.to(device), directions)
     assert lit[0, -3:].tolist() == [0, 1, 1]
     assert lit[1, -3:].tolist() == [1, 1, 1]  # from the side the plate's shadow falls at x = -1.5
+
+
+def test_a_grazed_ball_has_no_patches():
+    """Everything that faces the light is lit and the far side is not."""
+    from facelib.synth.geometry import neighbours, vertex_normals
+
+    rows, columns = torch.meshgrid(torch.arange(40.0), torch.arange(80.0), indexing="ij")
+    down, around = (rows + 0.5) / 40 * torch.pi, columns / 80 * 2 * torch.pi
+    ball = torch.stack([down.sin() * around.sin(), down.cos(), down.sin() * around.cos()], -1).view(-1, 3)
+    i, j = (t.reshape(-1) for t in torch.meshgrid(torch.arange(39), torch.arange(80), indexing="ij"))
+    a, b = i * 80 + j, i * 80 + (j + 1) % 80
+    faces = torch.cat([torch.stack([a, a + 80, b + 80], 1), torch.stack([a, b + 80, b], 1)])
+    towards = torch.tensor([[0.6, 0.3, 0.74]])
+    towards = towards / towards.norm()
+    normals = vertex_normals(ball[None], faces, neighbours(faces, len(ball)))
+    cosine = (normals[0] @ towards[0])[80:-80]
+    lit = visibility(ball[None], faces, towards, normals)[0, 80:-80]
+    assert (lit[cosine > 0.05] == 1).all()
+    assert (lit[cosine < -0.5] == 0).float().mean() > 0.99  # some light comes in at the open poles
