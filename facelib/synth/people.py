@@ -72,7 +72,8 @@ class People:
         table = np.stack([_numbers(self.seed, k, len(self.basis.knobs)) for k in unique])
         rows = torch.tensor([place[k] for k in numbers], dtype=torch.int64, device=self.device)
         number = torch.tensor(unique, dtype=torch.int64, device=self.device)
-        return interpret(self.basis, torch.from_numpy(table).to(self.device), number)[rows]
+        with torch.autocast(self.device.type, enabled=False):  # half the digits would be another head
+            return interpret(self.basis, torch.from_numpy(table).to(self.device), number)[rows]
 
     def render(
         self,

@@ -146,7 +146,11 @@ def render_scene(
     supersample : int
         Each pixel is the mean of supersample**2 rays; 1 for crops and 2 for photos if not given.
     """
-    supersample = supersample or (1 if aligned else 2)
+    with torch.autocast(who.head.device.type, enabled=False):  # a triangle's edge does not survive 8 bits of mantissa
+        return _render(who, scene, size, aligned, supersample or (1 if aligned else 2))
+
+
+def _render(who: Identities, scene: Scene, size: int, aligned: bool, supersample: int) -> Rendering:
     basis = load_basis(str(who.head.device))
     stage = set_stage(basis, who, scene, size)
     placed = _placed(stage)

@@ -34,6 +34,12 @@ def test_same_generator_same_bits(people, shots):
     assert (people.render(range(8), generator(4)).images != shots.images).any((1, 2, 3)).all()
 
 
+def test_pictures_are_the_same_inside_mixed_precision(people, shots):
+    with torch.autocast("cpu", torch.bfloat16):
+        again = people.render(range(8), generator(3))
+    assert (again.images == shots.images).all()
+
+
 def test_a_picture_does_not_depend_on_its_batch(people, shots):
     who = people.identities(range(8))
     scene = sample_scene(people.basis, who, generator(3))
