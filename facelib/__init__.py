@@ -6,47 +6,92 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import alignment, checks, detect, errors, faces, image, plot, samples, synth
+    from . import alignment, checks, detect, errors, faces, heads, image, margins, plot, samples, synth
     from .alignment import TEMPLATE_112, align, estimate_similarity
     from .detect import MTCNN
     from .embedder import Embedder
     from .errors import FaceLibError
     from .faces import Faces
+    from .heads import CosineClassifier, LinearClassifier, SubCenter, chunked_cross_entropy, clean_accuracy
     from .image import load_image
+    from .margins import (
+        AdaFace,
+        ArcFace,
+        Combined,
+        CosFace,
+        CurricularFace,
+        MagFace,
+        NormFace,
+        Softmax,
+        SphereFace,
+        UniFace,
+    )
     from .preprocess import Preprocess
 
 __version__ = "0.1.0"
 
 # Where each public name lives. Modules are imported when first used, so that `facelib --help` need not wait for torch.
 _HOME = {
-    "MTCNN": "detect",
-    "TEMPLATE_112": "alignment",
+    "AdaFace": "margins",
+    "ArcFace": "margins",
+    "Combined": "margins",
+    "CosFace": "margins",
+    "CosineClassifier": "heads",
+    "CurricularFace": "margins",
     "Embedder": "embedder",
     "FaceLibError": "errors",
     "Faces": "faces",
+    "LinearClassifier": "heads",
+    "MTCNN": "detect",
+    "MagFace": "margins",
+    "NormFace": "margins",
     "Preprocess": "preprocess",
+    "Softmax": "margins",
+    "SphereFace": "margins",
+    "SubCenter": "heads",
+    "TEMPLATE_112": "alignment",
+    "UniFace": "margins",
     "align": "alignment",
+    "chunked_cross_entropy": "heads",
+    "clean_accuracy": "heads",
     "estimate_similarity": "alignment",
     "load_image": "image",
 }
-_MODULES = ("alignment", "checks", "detect", "errors", "faces", "image", "plot", "samples", "synth")
+_MODULES = ("alignment", "checks", "detect", "errors", "faces", "heads", "image", "margins", "plot", "samples", "synth")
 
 __all__ = [
     "MTCNN",
     "TEMPLATE_112",
+    "AdaFace",
+    "ArcFace",
+    "Combined",
+    "CosFace",
+    "CosineClassifier",
+    "CurricularFace",
     "Embedder",
     "FaceLibError",
     "Faces",
+    "LinearClassifier",
+    "MagFace",
+    "NormFace",
     "Preprocess",
+    "Softmax",
+    "SphereFace",
+    "SubCenter",
+    "UniFace",
     "align",
     "alignment",
     "checks",
+    "chunked_cross_entropy",
+    "clean_accuracy",
     "detect",
     "errors",
     "estimate_similarity",
     "faces",
+    "heads",
     "image",
     "load_image",
+    "margins",
     "plot",
     "samples",
     "synth",
