@@ -1,6 +1,6 @@
 """What ten minutes of two cores teach: a small network trained on ``standard``, judged on people it has not seen.
 
-    python benchmarks/learn.py --lfw lfw_devtest        writes benchmarks/results/learn.json
+    python benchmarks/learn.py --lfw lfw_devtest        writes facelib/records/learn.json
 
 The data set (1,000 people, 24 pictures each) is drawn on the first run, in about ten minutes, and kept. Judged are 100
 synthetic people of the test split (easy and hard pairs) and, where ``--lfw`` names a folder with LFW's
@@ -21,10 +21,11 @@ import torch
 from recognition.judging import RealPairs, Unseen, interval, pixels
 from recognition.training import Training, embed, network, to_input, train
 
+from facelib import records
 from facelib.synth import load_dataset
 from facelib.synth.dataset import VERSION
 
-RESULTS = Path(__file__).parent / "results" / "learn.json"
+RESULTS = Path(records.__file__).parent / "learn.json"  # lesson 08 shows it
 RECIPE = Training(pictures=240_000, widths=(24, 24, 48, 96, 160), augmentation="strong")
 
 

@@ -196,11 +196,53 @@ def bars(values: Mapping[str, float], unit: str, title: str = "", ax: Axes | Non
     """Horizontal bars with the number at their end."""
     ax = _axes(ax, (len(values), 6), width=7)
     drawn = ax.barh(list(values), list(values.values()), color=BLUE)
-    ax.bar_label(drawn, fmt=f" %.3g {unit}")
+    ax.bar_label(drawn, fmt=f" %.3g {unit.replace('%', '%%')}")
     ax.invert_yaxis()
     ax.set(title=title, xlabel=unit)
     ax.margins(x=0.15)
     return ax
+
+
+def curves(
+    x: Any,
+    lines: Mapping[str, Any],
+    xlabel: str = "",
+    ylabel: str = "",
+    ax: Axes | None = None,
+    degrees: bool = False,
+) -> Axes:
+    """Named lines over one x, told apart by colour and by stroke. With ``degrees`` the x axis runs from 0 to 180."""
+    ax = _axes(ax, (4, 7))
+    strokes = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 2)))
+    for k, (name, y) in enumerate(lines.items()):
+        ax.plot(x, y, linestyle=strokes[k % len(strokes)], label=name)
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    if degrees:
+        ax.set_xticks(range(0, 181, 45), [f"{tick}°" for tick in range(0, 181, 45)])
+    ax.legend(fontsize="small")
+    return ax
+
+
+def regions(ax: Axes, x: Any, y: Any, leads: Sequence[Any], names: Sequence[str] = ()) -> list[np.ndarray]:
+    """Regions of a plane where each lead (H, W) is above 0, tinted and hatched; grey is what belongs to none.
+
+    Returns the drawn border of each, points (K, 2) in the units of x and y.
+    """
+    ax.set_facecolor("#DDDDDD")
+    borders = []
+    for lead, colour, hatch in zip(leads, (BLUE, ORANGE, GREEN), ("//", "\\\\", ".."), strict=False):
+        ax.contourf(x, y, lead, levels=[0, np.inf], colors="white")
+        filled = ax.contourf(x, y, lead, levels=[0, np.inf], colors=[colour], alpha=0.3, hatches=[hatch])
+        filled.set_edgecolor(colour)
+        filled.set_linewidth(0)
+        line = ax.contour(x, y, lead, levels=[0], colors=[colour], linewidths=2)
+        borders.append(np.concatenate([np.empty((0, 2)), *line.allsegs[0]]))
+    for lead, name in zip(leads, names, strict=False):
+        own = np.asarray(lead) > 0
+        if own.mean() > 0.05:
+            box = {"facecolor": "white", "edgecolor": "none", "pad": 1, "alpha": 0.8}
+            ax.text(np.mean(np.asarray(x)[own]), np.mean(np.asarray(y)[own]), name, ha="center", size=8, bbox=box)
+    return borders
 
 
 def panels(count: int, columns: int, shape: tuple[int, ...], width: float = 9) -> np.ndarray:

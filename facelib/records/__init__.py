@@ -1,0 +1,28 @@
+"""Measurements that take too long for a lesson, as the scripts in ``benchmarks/`` wrote them.
+
+Each file names the script's settings and holds one row a run, so that a lesson computes its sentences and figures from
+them and nobody types a number.
+"""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from typing import Any
+
+from ..errors import FaceLibError
+
+
+def load(name: str) -> dict[str, Any]:
+    """The record ``name``: "learn" (ten minutes of two cores) or "transfer" (what carries over to photographs).
+
+    Raises
+    ------
+    FaceLibError
+        There is no such record.
+    """
+    folder = resources.files(__package__)
+    known = sorted(file.name[:-5] for file in folder.iterdir() if file.name.endswith(".json"))
+    if name not in known:
+        raise FaceLibError(f"there is no record {name!r}: choose {', '.join(known)}")
+    return json.loads(folder.joinpath(f"{name}.json").read_text(encoding="utf-8"))
