@@ -5,8 +5,7 @@
 The data set (1,000 people, 24 pictures each) is drawn on the first run, in about ten minutes, and kept. Judged are 100
 synthetic people of the test split (easy and hard pairs) and, where ``--lfw`` names a folder with LFW's
 ``pairsDevTest.txt`` and ``images/``, real pairs, found and aligned by facelib, with a 95 % Wilson interval. Raw pixels
-are the floor. Each seed is another network, with mild and with strong augmentation; runs that are in the record are not
-repeated. Time is that of the processor: 20 minutes of one core are ten of two.
+are the floor. Each seed is another network; runs that are in the record are not repeated. Time is that of the processor: 20 minutes of one core are ten of two.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lfw", type=Path, help="folder with pairsDevTest.txt and images/")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1], help="one network for each (default: 0 1)")
-    parser.add_argument("--augmentation", nargs="+", default=["mild", "strong"], help="see recognition/training.py")
+    parser.add_argument("--augmentation", nargs="+", default=["mild"], help="see recognition/training.py")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads (default: 2)")
     parser.add_argument("--results", type=Path, default=RESULTS, help="where to write (default: %(default)s)")
     options = parser.parse_args()

@@ -6,7 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import alignment, checks, detect, errors, faces, heads, image, margins, plot, samples, synth
+    from . import alignment, checks, detect, errors, faces, heads, image, margins, plot, records, samples, synth
     from .alignment import TEMPLATE_112, align, estimate_similarity
     from .detect import MTCNN
     from .embedder import Embedder
@@ -57,7 +57,20 @@ _HOME = {
     "estimate_similarity": "alignment",
     "load_image": "image",
 }
-_MODULES = ("alignment", "checks", "detect", "errors", "faces", "heads", "image", "margins", "plot", "samples", "synth")
+_MODULES = (
+    "alignment",
+    "checks",
+    "detect",
+    "errors",
+    "faces",
+    "heads",
+    "image",
+    "margins",
+    "plot",
+    "records",
+    "samples",
+    "synth",
+)
 
 __all__ = [
     "MTCNN",
@@ -93,6 +106,7 @@ __all__ = [
     "load_image",
     "margins",
     "plot",
+    "records",
     "samples",
     "synth",
 ]
