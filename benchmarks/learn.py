@@ -5,7 +5,8 @@
 The data set (1,000 people, 24 pictures each) is drawn on the first run, in about ten minutes, and kept. Judged are 100
 synthetic people of the test split (easy and hard pairs) and, where ``--lfw`` names a folder with LFW's
 ``pairsDevTest.txt`` and ``images/``, real pairs, found and aligned by facelib, with a 95 % Wilson interval. Raw pixels
-are the floor. Each seed is another network; runs that are in the record are not repeated. Time is that of the processor: 20 minutes of one core are ten of two.
+are the floor. Each seed is another network; runs that are in the record are not repeated. Time is that of the
+processor: 20 minutes of one core are ten of two.
 """
 
 from __future__ import annotations
