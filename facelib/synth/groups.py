@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import conv2d, pad
 
+from ..errors import FaceLibError
 from .backdrop import backdrop
 from .camera import develop, photograph
 from .canvas import PARTS
@@ -60,8 +63,11 @@ def render_group(
     height: int = 720,
     width: int = 1280,
     hardness: float = 0.6,
+    places: Sequence[Sequence[float]] | np.ndarray | None = None,
+    defocus: Sequence[float] | None = None,
+    **fixed: Tensor | float,
 ) -> Group:
-    """Put people into rows, the back rows higher and smaller, under one light.
+    """Put people into rows, the back rows higher and smaller, or where one wants them, under one light.
 
     Parameters
     ----------
@@ -71,10 +77,25 @@ def render_group(
         Of the picture, in pixels.
     hardness : float
         See ``sampling.sample_scene``.
+    places : (N, 3), optional
+        For each person x and y of the face's middle and its height from chin to crown, in pixels, front to back.
+    defocus : N numbers, optional
+        How far out of focus each person is: standard deviation of the blur in pixels.
+    fixed
+        Values of the ``Scene`` that are set and not drawn, as in ``People.render``; those of the light, the room and
+        the camera must be the same for all N.
+
+    Raises
+    ------
+    FaceLibError
+        If there are not as many places or blurs as people.
     """
     who = people.identities(ids)
-    scene = _one_room(sample_scene(people.basis, who, generator, hardness))
-    faces, centres = _places(len(ids), height, width, generator)
+    scene = _one_room(sample_scene(people.basis, who, generator, hardness)).replace(**fixed)
+    faces, centres = _rows(len(ids), height, width, generator) if places is None else _given(places, len(ids))
+    spread = [0.0] * len(ids) if defocus is None else [float(value) for value in defocus]
+    if len(spread) != len(ids):
+        raise FaceLibError(f"render_group: {len(ids)} people and {len(spread)} values of defocus; give one for each")
     side = max(height, width)
     room = backdrop(scene[:1], side)[0, :height, :width]
     landmarks, boxes = torch.zeros(len(ids), 5, 2, device="cpu"), torch.zeros(len(ids), 4, device="cpu")
@@ -85,6 +106,7 @@ def render_group(
         middle = torch.tensor([0.5, ABOVE], device="cpu")
         own = scene[k : k + 1].replace(face_size=faces[k] / size, centre=middle)
         tile = render_scene(who[k : k + 1], own, size, aligned=False, supersample=3 if size < 300 else 2)
+        tile = replace(tile, linear=_soften(tile.linear, spread[k]))
         corner = (centres[k] - middle * size).round()
         layer, face, whole[k] = _carry_on(tile, corner.long().tolist(), height, width)
         room = room * (1 - layer[..., 3:]) + layer[..., :3]
@@ -102,7 +124,7 @@ def _one_room(scene: Scene) -> Scene:
     return scene.replace(**first, occluder=0)
 
 
-def _places(n: int, height: int, width: int, generator: torch.Generator) -> tuple[list[float], Tensor]:
+def _rows(n: int, height: int, width: int, generator: torch.Generator) -> tuple[list[float], Tensor]:
     """Face heights in pixels, and where the faces' middles are (N, 2), front row first."""
 
     def jitter(*shape: int) -> Tensor:
@@ -120,6 +142,27 @@ def _places(n: int, height: int, width: int, generator: torch.Generator) -> tupl
         faces.append(room * 0.74**row * (1 + 0.12 * float(jitter(1))))
         centres.append([across * width, down * height])
     return faces, torch.tensor(centres, device="cpu")
+
+
+def _given(places: Sequence[Sequence[float]] | np.ndarray, n: int) -> tuple[list[float], Tensor]:
+    """The same from the caller's places (N, 3)."""
+    table = torch.as_tensor(np.asarray(places, dtype=np.float32), device="cpu")
+    if table.shape != (n, 3):
+        raise FaceLibError(f"render_group: places must be ({n}, 3), x, y and height of each face, not {table.shape}")
+    return table[:, 2].tolist(), table[:, :2]
+
+
+def _soften(linear: Tensor, spread: float) -> Tensor:
+    """Blur light and coverage (1, S, S, 4) by a Gaussian of this standard deviation in pixels."""
+    radius = math.ceil(3 * spread)
+    if radius < 1:
+        return linear
+    steps = torch.arange(-radius, radius + 1, device=linear.device)
+    kernel = torch.exp(-(steps**2) / (2 * spread**2))
+    x = linear.permute(3, 0, 1, 2)  # 4, 1, S, S
+    for shape, edge in (((1, 1, 1, -1), (radius, radius, 0, 0)), ((1, 1, -1, 1), (0, 0, radius, radius))):
+        x = conv2d(pad(x, edge, mode="replicate"), (kernel / kernel.sum()).view(shape))
+    return x.permute(1, 2, 3, 0)
 
 
 def _carry_on(tile: Rendering, corner: list[int], height: int, width: int) -> tuple[Tensor, Tensor, Tensor]:
