@@ -30,7 +30,7 @@ from facelib.synth import load_dataset
 from facelib.synth.dataset import VERSION
 
 RESULTS = Path(records.__file__).parent / "learn.json"  # lesson 08 shows it
-RECIPE = Training(pictures=240_000, widths=(24, 24, 48, 96, 160))
+RECIPE = Training(pictures=440_000, widths=(24, 24, 48, 96, 160))
 
 
 def main() -> None:

@@ -180,7 +180,6 @@ def main() -> None:
     record |= {
         "people": PEOPLE, "pictures of each": SHOTS, "shown": BASE.pictures, "renderer": VERSION,
         "floor": judge(pixels, real, unseen),
-        "changes": {name: variant.meaning for name, variant in VARIANTS.items()},
     }  # fmt: skip
     done = {(row["change"], row["seed"]) for row in record["rows"]}
     for name in options.only:
@@ -189,6 +188,8 @@ def main() -> None:
         for seed in seeds:
             result = run(images, BASE.but(**VARIANTS[name].training), seed, real, unseen)
             record["rows"].append({"change": name, "seed": seed, **result})
+            ran = {row["change"] for row in record["rows"]}
+            record["changes"] = {name: variant.meaning for name, variant in VARIANTS.items() if name in ran}
             options.results.write_text(json.dumps(record, indent=1) + "\n")
             print(record["rows"][-1], flush=True)
 
