@@ -27,7 +27,7 @@
 #
 # **Before this** nothing but Python and NumPy. [Set-up](../book/setup.md) takes one command.
 #
-# **Time** about 15 s to run on two CPU cores
+# **Time** about 50 s to run on two CPU cores
 # · about 15 minutes to read and do
 
 # %% tags=["setup"]
@@ -150,7 +150,7 @@ _ = plot.grid(copies, [f"{name} {s:.2f}" for name, s in zip(changed, same_photo,
 # renders its own people, because the photo collections of the field are withdrawn or need permission
 # ([data and licences](../book/data.md)).
 
-# %% mystnb={"image": {"alt": "Twelve aligned crops of six rendered people, two pictures of each side by side. Within each pair the head is turned to different sides; skin, hair and age differ between people."}}
+# %% mystnb={"image": {"alt": "Twelve aligned crops of six rendered people, two pictures of each side by side. Within each pair the head is turned to opposite sides; skin, hair and age differ between people."}}
 people = samples.people()  # [(person, picture), ...] in the order 1, 1, 2, 2, ...
 others = np.stack([crop_of(picture) for _, picture in people])  # 12, 112, 112, 3
 strangers = embed(others) @ vector[0]  # 12
@@ -192,11 +192,11 @@ _ = plot.matrix(similarity, names, names, "HOG: picture a against picture b")
 
 # %% [markdown]
 # Worse than guessing. A failure this complete has a cause, and rendered people let us look for it, because we know
-# the truth of each picture. In every pair the head is turned to different sides, or further to one. Let us ask of each
+# the truth of each picture. In every pair the head is turned to opposite sides. Let us ask of each
 # picture which way the most similar other picture is turned, and plot the similarity of all pairs of pictures against
 # the difference of their yaw, the angle to the left or right.
 
-# %% mystnb={"image": {"alt": "Scatter plot of cosine against difference in yaw for all 66 pairs of pictures. The points fall steadily from about 0.86 at equal yaw to 0.68 at 40 degrees; the six same-person pairs, in orange, lie on the same line as the blue points of different people."}}
+# %% mystnb={"image": {"alt": "Scatter plot of cosine against difference in yaw for all 66 pairs of pictures. The points fall from about 0.8 at equal yaw to 0.65 at 40 degrees; the six same-person pairs, in orange, lie in the same band as the blue points of different people."}}
 yaw = np.array([samples.details(f"p{p}{shot}")[0]["yaw"] for p in samples.PEOPLE for shot in "ab"])  # radians
 first, second = np.triu_indices(12, k=1)  # all 66 pairs of pictures
 cosine = (vectors @ vectors.T)[first, second]
@@ -221,7 +221,7 @@ _ = ax.legend()
 # vectors of a crop and of its mirror image, and left and right cancel. The field does the same with trained networks
 # and calls it flip augmentation at test time.
 
-# %% mystnb={"image": {"alt": "The same six by six matrix after adding the vectors of the mirrored crops. The diagonal now stands out in most rows, but the values lie close together."}}
+# %% mystnb={"image": {"alt": "The same six by six matrix after adding the vectors of the mirrored crops. The diagonal is the largest value in half of the rows, and all values lie close together."}}
 both = embed(others) + embed(others[:, :, ::-1])  # reversed columns: the mirror image
 both /= np.linalg.norm(both, axis=1, keepdims=True)
 mirrored = both[0::2] @ both[1::2].T

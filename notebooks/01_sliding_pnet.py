@@ -24,7 +24,7 @@
 #
 # **Before this** [lesson 00](00_five_minutes.ipynb); convolution and max pooling in PyTorch.
 #
-# **Time** about 20 s to run on two CPU cores
+# **Time** about 70 s to run on two CPU cores
 # · about 60 minutes to read and do
 
 # %% tags=["setup"]
@@ -316,7 +316,7 @@ for scale in 0.6 * 0.85 ** np.arange(18):
             curves.append((face, truth.sizes[face] * scale, probability[0, i[best], j[best]].item(), overlap.item()))
 curves = np.array(curves, dtype=float)
 
-# %% mystnb={"image": {"alt": "Two panels over the face's size in the shrunk picture, 4 to 40 pixels, twelve thin lines each. Left: probabilities rise steeply at about 6 pixels, stay near 1 until about 20 and become irregular beyond. Right: the IoU of the refined box peaks at about 10 pixels and falls on both sides."}}
+# %% mystnb={"image": {"alt": "Two panels over the face's size in the shrunk picture, 4 to 40 pixels, twelve thin lines each. Left: probabilities are irregular below 6 pixels, stay near 1 from 7 until about 20 and become irregular again beyond; one line, of the blurred man, drops beyond 14 already. Right: the IoU of the refined box peaks at about 10 pixels and falls on both sides."}}
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.6))
 for column, ax, title in ((2, axes[0], "probability"), (3, axes[1], "IoU of the refined box")):
     for face in range(len(truth)):
@@ -336,11 +336,11 @@ for name, band in bands.items():
         f"{name:12}: median probability {np.median(curves[band, 2]):.1f}, median IoU {np.median(curves[band, 3]):.1f}"
     )
 medians = {name: np.median(curves[band, 2:], axis=0) for name, band in bands.items()}
-assert medians["8 to 14 px"][0] > 0.95 and medians["4 to 6 px"][0] < 0.5
+assert medians["8 to 14 px"][0] > 0.95 > medians["4 to 6 px"][0] + 0.1
 assert medians["8 to 14 px"][1] > medians["14 to 20 px"][1] > medians["20 to 40 px"][1]
 
 # %% [markdown]
-# Up to about 20 pixels the curves of all twelve faces fall together: what counts is the size in the shrunk picture. (Dark lines are the people in front. Size is the geometric mean of width and height, brow to chin, which is a little less than the square window.) The left panel is wider than one might expect: P-Net says yes from about half the window to more than the window. The right panel is narrower: the box is good only where the face nearly fills the window. So neighbouring scales may differ by a factor, but not by a large one.
+# From 7 to about 14 pixels the curves of all twelve faces fall together: what counts is the size in the shrunk picture. (Dark lines are the people in front; the palest is the blurred man at the back, who has no detail to lose sight of. Size is the geometric mean of width and height, brow to chin, which is a little less than the square window.) The left panel is wider than one might expect: P-Net says yes from about half the window to more than the window, and now and then to smaller heads as well. The right panel is narrower: the box is good only where the face nearly fills the window. So neighbouring scales may differ by a factor, but not by a large one.
 #
 # ## The pyramid
 #
@@ -443,7 +443,7 @@ print("ours and facelib's agree on all", len(levels), "levels")
 #
 # </details>
 
-# %% mystnb={"image": {"alt": "Six heat maps of P-Net's probability over the group picture, one a pyramid level, from windows of 20 pixels to windows of 158 pixels. At the finest level only scattered spots light up, the smallest faces among them. From level to level the glow moves on to larger faces, until only the nearest people are lit."}}
+# %% mystnb={"image": {"alt": "Six heat maps of P-Net's probability over the group picture, one a pyramid level, from windows of 20 pixels to windows of 157 pixels. At the finest level only scattered spots light up, the smallest faces among them. From level to level the glow moves on to larger faces, until the nearest people carry the largest blobs; at the coarsest level hair and shoulders further back glow as well."}}
 maps = [pnet(normalise(level))[0][0].numpy() for level in levels]  # H', W' each
 shown = [0, 1, 3, 4, 5, 6]
 axes = plot.panels(len(shown), 2, group.shape, width=8)
@@ -453,7 +453,7 @@ for ax, k in zip(axes.flat, shown, strict=True):
     _ = plot.boxes(ax, truth.boxes[fits] * scales[k], plot.SKY)
 
 # %% [markdown]
-# Read it level by level. Small faces glow at fine levels and go out at coarse ones; the people in front do the reverse. Each face glows on several neighbouring levels, each time as a blob of several cells. And other things glow as well: at the fine levels an eye or a mouth of somebody in front, at the coarser ones the bookshelf, the picture on the wall, a neck.
+# Read it level by level. Small faces glow at fine levels and go out at coarse ones; the people in front do the reverse. Each face glows on several neighbouring levels, each time as a blob of several cells. And other things glow as well: at the fine levels an eye or a mouth of somebody in front, at the coarser ones hair, a collar, the edge of a shoulder.
 #
 # Is the level really tied to the size of the face? For every face we take the accepted box that fits best, and the level it came from.
 
@@ -531,7 +531,7 @@ for threshold in (0.4, 0.5, 0.6):
 # %% [markdown]
 # The threshold is the IoU *up to which two boxes may both live*. A low one merges neighbours who stand close together, a high one keeps several boxes a face. P-Net's output is thinned twice: within each level at 0.5, where windows lie 2 cells apart and overlap strongly, then across levels at 0.7.
 
-# %% mystnb={"image": {"alt": "One face of the group, twice. Left, all accepted windows around it, a dense bundle of squares in several sizes. Right, what NMS leaves: a few squares, mostly one or two a size."}}
+# %% mystnb={"image": {"alt": "One face of the group, twice. Left, all accepted windows around it, a dense bundle of squares in several sizes. Right, what NMS leaves: far fewer squares, of each size only such as overlap little."}}
 within = box_tools.nms(windows, scores, 0.5, groups=level)  # windows of different levels do not compete
 both = within[box_tools.nms(windows[within], scores[within], 0.7)]
 _, axes = plt.subplots(1, 2, figsize=(6.8, 3.6))
@@ -561,7 +561,7 @@ for factor in (0.709, 0.9):
 # Last, the windows are refined and made square again, since the next network wants squares. The lesson's code now does the whole first stage of the library, box for box:
 
 
-# %% mystnb={"image": {"alt": "The group picture with P-Net's proposals after NMS and box regression: every face carries several boxes of several sizes, and there are many more on eyes, necks, shirts and the bookshelf."}}
+# %% mystnb={"image": {"alt": "The group picture with P-Net's proposals after NMS and box regression: every face carries several boxes of several sizes, and there are many more on eyes, hair, necks and shoulders; the sky of leaves above carries few."}}
 def thin(level, cells, scores, windows, boxes):
     """NMS on the windows; returns the refined boxes that stay (K, 4) and their scores (K,)."""
     keep = box_tools.nms(windows, scores, 0.5, groups=level)
@@ -601,7 +601,7 @@ for name, answer, faces in (("group", proposals, truth.boxes), ("astronaut", ast
 # %% [markdown]
 # Recall is high, precision is very low. Is the threshold of 0.6 simply too soft? Here is what happens if we raise it. (Thinning first and raising the threshold afterwards gives the same boxes, because NMS lets no box be dropped by one of lower score.)
 
-# %% mystnb={"image": {"alt": "Recall against the number of boxes for rising thresholds. From 0.6 to 0.9 recall stays at 1 while boxes fall from about 200 to about 90. Beyond that recall falls too, and even at a threshold of 0.999 there are more boxes than faces."}}
+# %% mystnb={"image": {"alt": "Recall against the number of boxes for rising thresholds. From 0.6 to 0.95 all twelve faces are found while boxes fall from about 350 to little more than 100. At 0.999 a face is lost, and there are still about three times as many boxes as faces."}}
 thresholds = [0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999]
 points = np.array([[(sure >= t).sum().item(), measure(proposals[sure >= t], truth.boxes)["found"]] for t in thresholds])
 fig, ax = plt.subplots(figsize=(7, 3.4))
@@ -648,7 +648,7 @@ for name, start in (("as used", windows), ("exact", exact)):
 #
 # **1. One scale only.** How many of the group does each level find alone?
 
-# %% mystnb={"image": {"alt": "Bars of the number of faces found by each single level. The finest finds almost none, the middle ones up to ten, the coarsest none; all levels together find twelve."}}
+# %% mystnb={"image": {"alt": "Bars of the number of faces found by each single level. The finest and the coarsest find none, the middle ones up to ten; all levels together find twelve."}}
 alone = {}
 for k in level.unique().tolist():  # levels that accept anything
     answer, _ = thin(*(part[level == k] for part in (level, cells, scores, windows, boxes)))
@@ -730,10 +730,11 @@ for ax, (name, scaling) in zip(axes.flat, scalings.items(), strict=True):
     print(
         f"{name:6}: about {round(len(answer), -1)} boxes, {result['found']} of 12 faces, mean best IoU {result['IoU']:.1f}"
     )
-    assert (result["found"] == 12) == (name == "right")
+    found, few = result["found"], len(answer) < len(proposals) / 2
+    assert {"right": found == 12, "0..255": found < 6, "0..1": few, "BGR": few and found < 12}[name]
 
 # %% [markdown]
-# No error, no warning, and even a heat map that looks alive. With 0..255 the input is 128 times too large. The probabilities still light up at the faces, nearly all at 0 or 1, but the offsets grow with the input and the boxes fly away. With 0..1 the picture arrives with half its contrast and without its dark half: fewer boxes, worse placed. Swapped colours cost faces too. If a detector works "a little", check what goes into it first.
+# No error, no warning, and even a heat map that looks alive. With 0..255 the input is 128 times too large. The probabilities still light up at the faces, nearly all at 0 or 1, but the offsets grow with the input and the boxes fly away. With 0..1 the picture arrives with half its contrast and without its dark half: fewer than half of the boxes are left. Here they still cover every face, so a count of faces would not show the mistake. Swapped colours leave as few, and cost faces. If a detector works "a little", check what goes into it first.
 #
 # **4. Without NMS.** Nothing is lost if we keep every accepted window. But somebody has to look at them all.
 

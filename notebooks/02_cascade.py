@@ -13,7 +13,7 @@
 #
 # <a class="colab" href="https://colab.research.google.com/github/facelib-course/facelib-course/blob/main/notebooks/02_cascade.ipynb">Open in Colab</a>
 #
-# P-Net finds every face and two hundred things that are none. How does one get from there to exact boxes and landmarks, in a fraction of a second and without a GPU? This lesson adds the two networks that follow, R-Net and O-Net, puts the whole detector together, compares it with another program box by box, and then measures where it fails. Everything later in the course stands on its five landmarks, so it pays to know how good they are.
+# P-Net finds every face and hundreds of things that are none. How does one get from there to exact boxes and landmarks, in a fraction of a second and without a GPU? This lesson adds the two networks that follow, R-Net and O-Net, puts the whole detector together, compares it with another program box by box, and then measures where it fails. Everything later in the course stands on its five landmarks, so it pays to know how good they are.
 #
 # **You will be able to**
 # - compute what a cascade costs and why the order small, larger, largest wins;
@@ -24,7 +24,7 @@
 #
 # **Before this** [lesson 01](01_sliding_pnet.ipynb): P-Net, pyramid, box offsets, non-maximum suppression (NMS).
 #
-# **Time** about 40 s to run on two CPU cores
+# **Time** about 170 s to run on two CPU cores
 # · about 90 minutes to read and do
 
 # %% tags=["setup"]
@@ -367,15 +367,15 @@ assert shift > 0.05
 #
 # A box inside another has IoM 1, whatever the sizes. The paper speaks of NMS only; this variant comes from the authors' published program. `nms(..., overlap="min")` is ours; writing the IoM is exercise 2.3.
 #
-# It matters where a face is found at two sizes at once, for example when it is tilted. We turn a picture by 65 degrees and look at what comes before the last suppression.
+# It matters where a face is found at two sizes at once, for example when it is tilted. We turn a picture by 55 degrees and look at what comes before the last suppression.
 
-# %% mystnb={"image": {"alt": "A face lying on its side, twice. Left, after NMS with the union: two boxes, a small one inside a larger one. Right, after NMS with the smaller area: one box."}}
+# %% mystnb={"image": {"alt": "A face tilted by more than half a right angle, twice. Left, after NMS with the union: two boxes, a small one inside a larger one. Right, after NMS with the smaller area: one box."}}
 import cv2
 
 from facelib.detect.boxes import overlap_min
 
-turn = cv2.getRotationMatrix2D((149.5, 149.5), 65, 1)
-tilted = cv2.warpAffine(samples.picture("p5a"), turn, (300, 300), borderMode=cv2.BORDER_REFLECT)
+turn = cv2.getRotationMatrix2D((149.5, 149.5), 55, 1)
+tilted = cv2.warpAffine(samples.picture("p3a"), turn, (300, 300), borderMode=cv2.BORDER_REFLECT)
 large = facelib.MTCNN(min_face=40)  # enough for pictures of one person
 tilted_integral = large.prepare([tilted])
 last = large.refine(tilted_integral, large.propose(tilted_integral))
@@ -390,7 +390,7 @@ for ax, overlap in zip(axes, ("union", "min"), strict=True):
     print(f"{overlap:5}: {len(keep)} of {len(boxes)} boxes stay")
 both = boxes[nms(boxes, scores, 0.7)]
 assert len(both) == 2 and len(nms(boxes, scores, 0.7, overlap="min")) == 1
-print(f"the two: IoU {box_iou(both, both)[0, 1]:.1f}, IoM {overlap_min(both, both)[0, 1]:.1f}")
+print(f"the two: IoU {box_iou(both, both)[0, 1]:.2f}, IoM {overlap_min(both, both)[0, 1]:.2f}")
 
 # %% [markdown]
 # ## The whole cascade in fifteen lines
@@ -453,7 +453,7 @@ for name, picture in (("astronaut", astronaut), ("group", group)):
 shown = {**stages["astronaut"], "O-Net": mtcnn.detect(astronaut)}
 _ = plot.cascade(astronaut, shown)
 
-# %% mystnb={"image": {"alt": "The group picture three times. After P-Net about 200 boxes on faces, hair, necks, shirts and shelf. After R-Net some fifty, in bundles on the faces. After O-Net eleven boxes; the small blurred man at the back has none. A fourth panel shows the counts on a logarithmic axis, from 158 thousand windows to eleven faces."}}
+# %% mystnb={"image": {"alt": "The group picture three times. After P-Net about 350 boxes on faces, hair, necks and shoulders. After R-Net some seventy, in bundles on the faces. After O-Net eleven boxes; the small blurred man at the back has none. A fourth panel shows the counts on a logarithmic axis, from 158 thousand windows to eleven faces."}}
 shown = {**stages["group"], "O-Net": mtcnn.detect(group)}
 axes = plot.cascade(group, shown, columns=2)
 sizes = [(int(720 * scale + 1), int(1280 * scale + 1)) for scale in pyramid_scales(720, 1280)]
@@ -485,7 +485,7 @@ for name, boxes in stages["group"].items():
 
 assert results["P-Net"][0] == results["R-Net"][0] == 12 and results["O-Net"] == (11, 11, 11)
 
-# %% mystnb={"image": {"alt": "Grouped bars of recall and precision after the three stages of the group. Recall is 1, 1 and 0.92. Precision rises from 0.06 over about 0.25 to 1."}}
+# %% mystnb={"image": {"alt": "Grouped bars of recall and precision after the three stages of the group. Recall is 1, 1 and 0.92. Precision rises from 0.03 over about 0.17 to 1."}}
 recall = np.array([found / 12 for found, _, _ in results.values()])
 precision = np.array([found / count for found, _, count in results.values()])
 fig, ax = plt.subplots(figsize=(6, 2.8))
@@ -497,9 +497,9 @@ _ = fig.legend(loc="outside right upper")
 assert (np.diff(precision) > 0).all() and (np.diff(recall) <= 0).all()
 
 # %% [markdown]
-# Read these shares as an illustration: the group was made with this detector at hand, its smallest face blurred until it was missed and a few heads turned until the others were found. Recall on such a picture says how the stages work, not how good they are.
+# Read these shares as an illustration: the group was made with this detector at hand, its smallest face blurred until it was missed. Recall on such a picture says how the stages work, not how good they are.
 #
-# Recall can only fall from stage to stage, and precision is what the stages buy with it. The person lost at the end is the small and blurred one at the back, about 20 pixels wide. P-Net and R-Net let him through; O-Net enlarges the smear to 48 pixels and does not believe it.
+# Recall can only fall from stage to stage, and precision is what the stages buy with it. The person lost at the end is the small and blurred one at the back, about 26 pixels wide. P-Net and R-Net let him through; O-Net enlarges the smear to 48 pixels and does not believe it.
 #
 # ## What a threshold buys
 #
@@ -547,7 +547,7 @@ for t in ticks:
     sweeps["O-Net"].append(judge(after_o[after_o.scores > t]))
 sweeps = {name: np.array(rows) for name, rows in sweeps.items()}  # 10, 3
 
-# %% mystnb={"image": {"alt": "Six panels, a column for each network. Top: faces found in the end, 11 over most of the range, falling only at 0.95 and above; O-Net at 0.1 finds 12. Bottom, logarithmic: boxes let through. For P-Net they fall from thousands to dozens; for R-Net and O-Net the boxes on empty pictures reach zero well below a threshold of 1."}}
+# %% mystnb={"image": {"alt": "Six panels, a column for each network. Top: faces found in the end, 11 whatever P-Net's threshold; for R-Net and O-Net 11 over most of the range, falling only near 1; O-Net at 0.1 finds 12. Bottom, logarithmic: boxes let through. For P-Net they fall from thousands to dozens; for R-Net and O-Net the boxes on empty pictures reach zero well below a threshold of 1."}}
 fig, axes = plt.subplots(2, 3, figsize=(9, 4.4), sharex=True, sharey="row")
 x = -np.log10(1 - ticks)  # stretches the end near 1
 for column, (name, rows) in zip(axes.T, sweeps.items(), strict=True):
@@ -567,7 +567,8 @@ _ = axes[1, 0].legend(fontsize=8)
 # %%
 default = {"P-Net": 3, "R-Net": 4, "O-Net": 4}  # where in ticks the default stands
 for name, rows in sweeps.items():
-    assert rows[default[name], 0] == 11 and rows[-1, 0] < 11 and (np.diff(rows[:, 1:], axis=0) <= 0).all()
+    assert rows[default[name], 0] == 11 and (np.diff(rows[:, 1:], axis=0) <= 0).all()
+assert (sweeps["P-Net"][:9, 0] == 11).all() and sweeps["O-Net"][-1, 0] < 11
 assert sweeps["O-Net"][4, 2] == 0 < sweeps["O-Net"][0, 2] and sweeps["O-Net"][0, 0] == 12
 for k in (0, 4):
     faces, _, alarms = sweeps["O-Net"][k]
@@ -578,7 +579,7 @@ print(f"P-Net at 0.1 costs R-Net {crops[0] / crops[3]:.0f} times the crops of 0.
 # %% [markdown]
 # Read it column by column.
 #
-# - **P-Net's** threshold decides about time. Lower means many more crops for R-Net, which rejects nearly all of them. Above 0.9 the first faces are lost, for good.
+# - **P-Net's** threshold decides about time. Lower means many more crops for R-Net, which rejects nearly all of them. Higher would be free here: up to 0.99 no face is lost that the other two would have kept. A face that P-Net does lose is lost for good, and these faces are easy, so the default keeps a distance.
 # - **R-Net's** threshold hardly changes the outcome here. It decides how many crops O-Net gets.
 # - **O-Net's** threshold is the one that the user sees. Lowered to 0.1 it returns the small blurred man as well, together with the first faces in grass and stars. That is the real trade between missing faces and imagining them, and it belongs to the last stage, which sees most.
 #
@@ -688,7 +689,7 @@ assert len(nobody) == 0 and facelib.align(wall, nobody.landmarks).shape == (0, 1
 # Count multiply-adds, and you know what a computation costs on paper. Then measure. The four steps of `detect_batch` can be called one by one: `prepare` (integral image), `propose` (P-Net), `refine` (R-Net), `output` (O-Net).
 
 # %% [markdown]
-# <details class="predict"><summary>Predict before you run: P-Net does a little more than half of the multiply-adds. Which steps will take more of the time than their share of the arithmetic, which less?</summary>
+# <details class="predict"><summary>Predict before you run: P-Net does a little less than half of the multiply-adds. Which steps will take more of the time than their share of the arithmetic, which less?</summary>
 #
 # Arithmetic is not the only work; numbers must be fetched and stored. `prepare` multiplies nothing at all, and still touches every pixel. P-Net has large planes and few channels: much to fetch for little arithmetic. O-Net multiplies small, thick blocks, which processors do best.
 #
@@ -718,7 +719,7 @@ arithmetic = {
     "O-Net": len(to_onet) * per_window["ONet"],
 }
 
-# %% mystnb={"image": {"alt": "Left: paired bars of milliseconds for facelib and facenet-pytorch, on the astronaut and on the group. Right: two stacked bars of the group's shares. P-Net takes more than half of the time and the largest part of the multiply-adds; O-Net has a larger share of the multiply-adds than of the time."}}
+# %% mystnb={"image": {"alt": "Left: paired bars of milliseconds for facelib and facenet-pytorch, on the astronaut and on the group. Right: two stacked bars of the group's shares. P-Net takes the largest part of both; O-Net has a larger share of the multiply-adds than of the time."}}
 fig, axes = plt.subplots(1, 2, figsize=(9, 3), width_ratios=(1, 1.2))
 for shift, program in ((-0.2, "facelib"), (0.2, "facenet-pytorch")):
     times = [total[program, "astronaut"], total[program, "group"]]
@@ -799,7 +800,7 @@ angles = np.arange(0, 181, 15)
 turned = sweep(rotate, angles)
 found = (turned[:, 0, :12] > 0).mean(1)
 
-# %% mystnb={"image": {"alt": "Left: share of rendered faces found and the astronaut's score against rotation. Both near 1 up to 45 degrees, falling to almost 0 at 90; between 105 and 150 degrees the astronaut and about four in ten of the faces are found again. Right: landmark error, under 15 percent of the eye distance up to 45 degrees, around 100 percent between 105 and 150 degrees."}}
+# %% mystnb={"image": {"alt": "Left: share of rendered faces found and the astronaut's score against rotation. Both near 1 up to 45 degrees; at 90 the astronaut is lost and so are more than half of the faces; between 105 and 150 degrees the astronaut is found again, and more faces than at 90 up to 135. Right: landmark error, under 15 percent of the eye distance up to 30 degrees, then rising steadily, to 100 percent and more beyond 120 degrees."}}
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.2))
 axes[0].plot(angles, found, "o-", label="rendered faces found (share)")
 axes[0].plot(angles, turned[:, 0, 12], "s--", label="astronaut: score")
@@ -809,7 +810,7 @@ for i in range(13):
     axes[1].plot(angles, 100 * turned[:, 1, i], "." if i < 12 else "s", color=plot.BLUE if i < 12 else plot.ORANGE)
 axes[1].set(xlabel="rotation (degrees)", ylabel="landmark error (% of eye distance)")
 print(f"all 12 found up to {angles[np.cumprod(found == 1) > 0].max()} degrees")
-assert found[:4].min() == 1 and found[6] < 0.5 and turned[9, 0, 12] > 0.9 and turned[9, 1, 12] > 0.5
+assert found[:4].min() == 1 and found[6] < 0.6 and turned[9, 0, 12] > 0.9 and turned[9, 1, 12] > 0.5
 
 # %% mystnb={"image": {"alt": "The astronaut turned by 0, 45, 60 and 135 degrees, each with box and landmarks. Up to 60 degrees the dots follow the features. At 135 degrees the box is good, but the dots for the eyes lie at the mouth and those for the mouth at the brows."}}
 axes = plot.panels(4, 4, (1, 1))
@@ -818,7 +819,7 @@ for ax, degrees in zip(axes.flat, (0, 45, 60, 135), strict=True):
     _ = plot.faces(picture, large.detect(picture), f"{degrees} degrees", ax)
 
 # %% [markdown]
-# Up to about 45 degrees nothing happens. Around 90 degrees nearly all faces are lost. And then some come back: between 105 and 150 degrees, half upside down, the astronaut is found with a score close to 1. The right panel shows what that is worth. The landmarks are wrong by about a whole eye distance: the detector sees an upright face where there is none, with eyes at the mouth and a mouth at the brows. **A high score says that there is a face. It does not say that the landmarks are right.** Whoever aligns such a face gets it upside down. Exercise 2.4 repairs this for quarter turns.
+# Up to about 45 degrees every face is found, with landmarks a little worse. Around 90 degrees the astronaut and about half of the rendered faces are lost. And then some come back: at 120 and 135 degrees, half upside down, the astronaut is found with a score close to 1. The right panel shows what that is worth. The landmarks are wrong by about a whole eye distance: the detector sees an upright face where there is none, with eyes at the mouth and a mouth at the brows. **A high score says that there is a face. It does not say that the landmarks are right.** Whoever aligns such a face gets it upside down. Exercise 2.4 repairs this for quarter turns.
 #
 # **Size, blur and darkness.** For size the whole picture is shrunk, and `min_face` lowered to 12, P-Net's own window. Blur is a Gaussian whose width is given in parts of the eye distance. Darkness multiplies every pixel by a factor and rounds to whole numbers again.
 
@@ -847,7 +848,7 @@ limits = {
     "brightness (factor)": (lights, sweep(darken, lights)),
 }
 
-# %% mystnb={"image": {"alt": "Three panels of the share found, the astronaut's score and the median landmark error. Size: found down to eyes 4 or 5 pixels apart while the landmark error rises much earlier. Blur: lost between 0.2 and 0.3 eye distances. Brightness: lost below about a tenth."}}
+# %% mystnb={"image": {"alt": "Three panels of the share found, the astronaut's score and the median landmark error. Size: found down to eyes 4 to 6 pixels apart while the landmark error rises much earlier. Blur: the astronaut is lost at 0.2 eye distances, the rendered faces between 0.2 and 0.4. Brightness: lost below about a tenth."}}
 fig, axes = plt.subplots(1, 3, figsize=(9, 3), sharey=True)
 for ax, (label, (values, result)) in zip(axes, limits.items(), strict=True):
     error = [np.nanmedian(row) if np.isfinite(row).any() else np.nan for row in result[:, 1]]
@@ -880,9 +881,9 @@ print(f"at 3 % of the light, {max(levels)} grey levels: {in_dark} of 13 found; m
 assert in_dark == 0 and repaired == 13
 
 # %% [markdown]
-# - **Size.** Faces are found down to eyes about five pixels apart, and the rendered ones further. The landmarks suffer long before the score does. For recognition they are the limit, not the box.
+# - **Size.** Faces are found down to eyes about six pixels apart, and most rendered ones further. The landmarks suffer long before the score does. For recognition they are the limit, not the box.
 # - **Blur** of a tenth of the eye distance costs no face. From a fifth on faces go, and the photo's is among the first.
-# - **Darkness** costs nothing up to a quarter of the light. Then, within a factor of a few, the networks give up: they expect values spread over the whole range. The last line show that this is not a loss of information: multiplied back, the same few grey levels are enough to find everybody. Before you blame a detector for the night, stretch the contrast.
+# - **Darkness** costs nothing up to a quarter of the light. Then, within a factor of a few, the networks give up: they expect values spread over the whole range. The last line shows that this is not a loss of information: multiplied back, the same few grey levels are enough to find everybody. Before you blame a detector for the night, stretch the contrast.
 #
 # **Covered faces and profiles.** A grey bar over the eyes, over the mouth, over both, and a larger one like a mask:
 
@@ -914,9 +915,10 @@ for ax, parts in zip(axes.flat, covers, strict=True):
 for parts, result in zip(covers, covered, strict=True):
     name, count, error = " + ".join(parts) or "nothing", (result[0, :12] > 0).sum(), np.nanmedian(result[1, :12])
     print(f"{name:12}: {count:2} of 12 found, median landmark error {100 * error:.0f} % of the eye distance")
-assert (covered[:3, 0] > 0).all() and (covered[4, 0] > 0).sum() < 7
+assert (covered[:3, 0] > 0).all() and (covered[3:, 0, 12] == 0).all() and (covered[4, 0] > 0).sum() < 11
+assert np.nanmedian(covered[3, 1]) > 2 * np.nanmedian(covered[0, 1])  # found behind a mask, but misplaced
 
-# %% mystnb={"image": {"alt": "Landmark error against the angle by which the head is turned, 23 dots. Below 25 degrees errors of 2 to 13 percent of the eye distance; the one profile at 68 degrees has about 25 percent."}}
+# %% mystnb={"image": {"alt": "Landmark error against the angle by which the head is turned, 23 dots. Below 25 degrees errors of 2 to 10 percent of the eye distance; the one profile at 68 degrees has about 20 percent."}}
 everyone = [(person["yaw"], p, faces) for name in samples.NAMES
             for faces in [(mtcnn if name == "group" else large).detect(samples.picture(name))]
             for person, p in zip(samples.details(name), samples.truth(name).landmarks, strict=True)]  # fmt: skip
@@ -936,7 +938,7 @@ print(f"the profile at {yaw[profile]:.0f} degrees: {error[profile]:.0f} %")
 assert len(yaw) == 23 and error[profile] > 2 * np.median(error)
 
 # %% [markdown]
-# Eyes *or* mouth may be covered, and a face is still found, with worse landmarks: the points on the covered part are guesses from the rest. With a large mask over nose and mouth, or with eyes and mouth both covered, faces are lost. The profile is found too, with the largest landmark error of all: the far eye and the far mouth corner cannot be seen, and O-Net draws them where they might be. (The error is measured here in O-Net's own eye distance, since the true one nearly vanishes in profile.)
+# Eyes *or* mouth may be covered, and a face is still found, with worse landmarks: the points on the covered part are guesses from the rest. With a large mask over nose and mouth the astronaut is lost. The rendered faces are found behind it, but their landmarks are off several times as far as before. With eyes and mouth both covered, rendered faces are lost as well. The profile is found too, with the largest landmark error of all: the far eye and the far mouth corner cannot be seen, and O-Net draws them where they might be. (The error is measured here in O-Net's own eye distance, since the true one nearly vanishes in profile.)
 #
 # **Things that are no faces.** Finally the opposite fault. How close did the six pictures without faces come?
 
@@ -959,7 +961,7 @@ assert top.scores[0] < 0.65
 # %% [markdown]
 # No false alarm at the default threshold, and the runner-up is a smudge of galaxies. Six textures are a small sample. Posters, statues, dolls and drawings are harder, and whether they count as faces is for you to decide.
 #
-# The portraits and the group are rendered, with smooth skin and clean light. They show *how* the detector fails, on one change at a time. They do not show *how often* it fails on your pictures.
+# The portraits and the group are rendered, in kind light and in front of soft backdrops. They show *how* the detector fails, on one change at a time. They do not show *how often* it fails on your pictures.
 #
 # ## Break it
 #
@@ -996,7 +998,8 @@ for name, for_rnet, for_onet in (
     )
 assert counts["O-Net wrong"][3] > 3 * counts["as trained"][3]
 assert counts["R-Net wrong"][0] > 1.3 * counts["as trained"][0]
-assert counts["both wrong"][1] - counts["both wrong"][2] >= 3
+assert counts["R-Net wrong"][2] == counts["as trained"][2]
+assert counts["both wrong"][1] - counts["both wrong"][2] > 10 and counts["both wrong"][2] < 8
 
 # %% mystnb={"image": {"alt": "Two histograms of R-Net's scores on the group's proposals. Right order: boxes on faces near 1, the others mostly near 0. Usual order: both kinds smeared over the whole range and on top of each other."}}
 group_integral = group_integrals[0]
@@ -1015,7 +1018,7 @@ _ = axes[1].legend(fontsize=8)
 assert beats["column-major, as trained"] > 0.9 > 0.8 > beats["the usual order"]
 
 # %% [markdown]
-# The numbers are all there, in the wrong places, like a sentence with its letters sorted. R-Net's scores then say little about faces. And what does the user see? With R-Net alone broken, *nothing*: the same number of faces comes out, only O-Net has more work. **A cascade hides a broken stage**, because the next one makes up for it. With O-Net broken the boxes still look right, but the landmarks are several times worse. With both broken, things that are no faces are reported, and still most faces are found. The remedies are to measure every stage by itself, and a **golden test**: the answer for a fixed input, compared with the program the weights come from. That is why this lesson holds the comparison with facenet-pytorch.
+# The numbers are all there, in the wrong places, like a sentence with its letters sorted. R-Net's scores then say little about faces. And what does the user see? With R-Net alone broken, next to nothing: the same number of faces comes out, O-Net has more work, and the landmarks are somewhat worse, which nobody sees who only counts. **A cascade hides a broken stage**, because the next one makes up for most of it. With O-Net broken the faces are still found, but the landmarks are several times worse. Only with both broken does it show: most of what is reported is no face, and faces are missing. The remedies are to measure every stage by itself, and a **golden test**: the answer for a fixed input, compared with the program the weights come from. That is why this lesson holds the comparison with facenet-pytorch.
 #
 # **2. Blue for red.** OpenCV reads pictures as BGR. Fed as they are, into all three networks:
 
@@ -1279,9 +1282,9 @@ check.quarter_turns(quarter_turns)
 # Wrong: then faces would be missing.
 #
 # </details>
-# <details class="quiz"><summary>B · R-Net's features are flattened in the wrong order</summary>
+# <details class="quiz"><summary>B · P-Net's threshold is too low</summary>
 #
-# Wrong: as measured above, O-Net makes up for it. The detector becomes slower, not worse.
+# Wrong: that costs time only. R-Net and O-Net check whatever P-Net lets through.
 #
 # </details>
 # <details class="quiz"><summary>C · Candidates are not squared, or landmarks are taken from the refined box</summary>
@@ -1297,6 +1300,6 @@ check.quarter_turns(quarter_turns)
 # - R-Net and O-Net want square crops of 24 and 48 pixels. Between the stages boxes are thinned, refined and made square; landmarks are fractions of the window that O-Net saw; the last suppression divides by the smaller area.
 # - Written from its parts, the detector equals `facelib.MTCNN` to the last bit and facenet-pytorch box by box.
 # - P-Net's threshold buys time, O-Net's buys the balance of misses and false alarms, `min_face` buys speed.
-# - It fails beyond 45 degrees of rotation, in the dark without contrast, with eyes and mouth both covered. It can be sure of a face and wrong about its landmarks.
+# - It begins to lose faces beyond 45 degrees of rotation, in the dark without contrast, with eyes and mouth both covered. It can be sure of a face and wrong about its landmarks.
 #
 # Lesson 03, in preparation, shows how such a cascade is trained. [Lesson 04](04_alignment.ipynb) uses the landmarks to bring every face into the same place.

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from facelib import MTCNN, FaceLibError, Faces, samples
+from facelib.synth import People
+from tools import samples as script
 
 
 @pytest.fixture(scope="module")
@@ -119,3 +121,22 @@ def test_folder_is_small_and_states_licences() -> None:
     readme = (folder / "README.md").read_text(encoding="utf-8")
     assert "CC0" in readme
     assert "NASA" in readme
+
+
+def test_the_script_draws_the_pictures_that_ship() -> None:
+    people = People(1000, script.SEED)
+    person, shots = next(iter(script.PAIRS.items()))
+    image, face = script.portrait(people, person, shots[0])
+    assert abs(image.astype(int) - samples.picture("p1a")).mean() < 4  # the file is a JPEG
+    np.testing.assert_allclose(face["landmarks"], samples.truth("p1a").landmarks[0], atol=0.05)
+    again, _ = script.portrait(people, person, shots[0])
+    np.testing.assert_array_equal(image, again)
+
+
+def test_the_script_says_of_the_group_what_the_truth_says() -> None:
+    details = samples.details("group")
+    assert [face["difficult"] for face in details] == [guest.difficult for guest in script.GROUP]
+    for name in ("yaw", "pitch", "roll"):
+        np.testing.assert_allclose(
+            [face[name] for face in details], np.radians([getattr(guest, name) for guest in script.GROUP]), atol=1e-4
+        )

@@ -166,7 +166,7 @@ def test_lock_refuses_what_is_no_plain_pin(tmp_path: Path, line: str) -> None:
         lock.read_lock(tmp_path)
 
 
-@pytest.mark.parametrize("tool", ["address", "lock", "notebooks"])
+@pytest.mark.parametrize("tool", ["address", "lock", "notebooks", "samples"])
 def test_tools_have_help(tool: str) -> None:
     command = [sys.executable, str(ROOT / "tools" / f"{tool}.py"), "--help"]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout

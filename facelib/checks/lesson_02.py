@@ -84,7 +84,7 @@ def quarter_turns(answer: Callable[[np.ndarray, MTCNN], int]) -> str:
     detector = MTCNN(min_face=40)
     cases = [("the astronaut", samples.astronaut()[:300, 80:380], turns) for turns in range(4)]
     # Some of these portraits are found on their side or upside down as well, with a lower score.
-    cases += [(f"portrait {name}", samples.picture(name), turns) for name in ("p4b", "p6a") for turns in range(4)]
+    cases += [(f"portrait {name}", samples.picture(name), turns) for name in ("p2a", "p6a") for turns in range(4)]
     for name, picture, turns in cases:
         got = answer(np.ascontiguousarray(np.rot90(picture, turns)), detector)
         expect(got, -turns % 4, f"{name}, turned by {turns} quarter turns: turns back")
