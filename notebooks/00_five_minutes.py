@@ -27,7 +27,7 @@
 #
 # **Before this** nothing but Python and NumPy. [Set-up](../book/setup.md) takes one command.
 #
-# **Time** about 50 s to run on two CPU cores
+# **Time** about 10 s to run on two CPU cores
 # · about 15 minutes to read and do
 
 # %% tags=["setup"]

@@ -24,7 +24,7 @@
 #
 # **Before this** [lesson 00](00_five_minutes.ipynb); convolution and max pooling in PyTorch.
 #
-# **Time** about 70 s to run on two CPU cores
+# **Time** about 15 s to run on two CPU cores
 # · about 60 minutes to read and do
 
 # %% tags=["setup"]

@@ -24,7 +24,7 @@
 #
 # **Before this** [lesson 01](01_sliding_pnet.ipynb): P-Net, pyramid, box offsets, non-maximum suppression (NMS).
 #
-# **Time** about 170 s to run on two CPU cores
+# **Time** about 40 s to run on two CPU cores
 # · about 90 minutes to read and do
 
 # %% tags=["setup"]

@@ -24,7 +24,7 @@
 #
 # **Before this** [lesson 01](01_sliding_pnet.ipynb) (windows, offsets, IoU) and [lesson 02](02_cascade.ipynb); cross-entropy and an optimiser step in PyTorch.
 #
-# **Time** about 165 s to run on two CPU cores
+# **Time** about 55 s to run on two CPU cores
 # · about 75 minutes to read and do
 
 # %% tags=["setup"]

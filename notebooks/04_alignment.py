@@ -31,7 +31,7 @@
 # **Before this** [lesson 00](00_five_minutes.ipynb) and [lesson 02](02_cascade.ipynb), which makes the five landmarks.
 # You need to know what a matrix product and a least-squares fit are; complex numbers are recalled where they appear.
 #
-# **Time** about 100 s to run on two CPU cores
+# **Time** about 20 s to run on two CPU cores
 # · about 60 minutes to read and do
 
 # %% tags=["setup"]

@@ -24,7 +24,7 @@
 #
 # **Before this** lesson 05, in preparation: softmax, normalised embeddings and centres, the scale `s`. What is needed is repeated in the first section.
 #
-# **Time** about 25 s to run on two CPU cores
+# **Time** about 20 s to run on two CPU cores
 # · about 90 minutes to read and do
 
 # %% tags=["setup"]

@@ -27,7 +27,7 @@
 #
 # **Before this** [lesson 04](04_alignment.ipynb): landmarks, the template, aligned crops. Matrix products and exponentials; nothing of computer graphics.
 #
-# **Time** about 145 s to run on two CPU cores
+# **Time** about 40 s to run on two CPU cores
 # · about 90 minutes to read and do
 
 # %% tags=["setup"]
