@@ -56,7 +56,7 @@ def picture(name: str) -> np.ndarray:
 
 
 def group() -> np.ndarray:
-    """Twelve rendered people in a room, faces from about 30 to 180 px high: RGB uint8 (720, 1280, 3)."""
+    """Twelve rendered people outdoors, faces from about 30 to 165 px high: RGB uint8 (720, 1280, 3)."""
     return picture("group")
 
 
