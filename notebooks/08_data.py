@@ -849,14 +849,18 @@ assert floors["colours of the upper quarter, easy"] > floors["colours of the upp
 # %%
 learned = records.load("learn")
 minutes = np.mean([row["minutes of one core"] for row in learned["rows"]])
-print(f"{learned['people']:,} rendered people, {learned['pictures']:,} pictures, each shown {learned['shown'] / learned['pictures']:.0f} times,")
+print(
+    f"{learned['people']:,} rendered people, {learned['pictures']:,} pictures, each shown {learned['shown'] / learned['pictures']:.0f} times,"
+)
 print(f"{learned['weights'] / 1e6:.1f} million weights, {minutes / 2:.0f} minutes of two cores a network")
 print(f"{'':<28}{'unseen rendered people':^24}{'photographs':^20}")
 print(f"{'':<28}{'easy':>10}{'hard':>10}")
 runs = {f"{row['augmentation']} augmentation, seed {row['seed']}": row for row in learned["rows"]}
 for name, row in {"raw pixels": learned["floor"], **runs}.items():
     low, high = row["real interval"]
-    print(f"{name:<28}{row['unseen easy']:>10.1f}{row['unseen hard']:>10.1f}{row['real']:>10.1f}  ({low:.1f} to {high:.1f})")
+    print(
+        f"{name:<28}{row['unseen easy']:>10.1f}{row['unseen hard']:>10.1f}{row['real']:>10.1f}  ({low:.1f} to {high:.1f})"
+    )
 
 # %% [markdown]
 # Nothing but rendered people was shown, and the photographs come out far above the floor. They also come out far below the unseen rendered people, and hard pairs below easy ones. Networks trained on millions of photographs are published with more than 99 % on LFW ([Deng et al. 2019](../book/bibliography.md)). That distance is the price of rendering, and the reason why the sentence "works on synthetic faces" says little. It is one network; how far another seed can be from it, the next figure shows.

@@ -21,9 +21,8 @@ ArcFace. That is what a margin applied under ``no_grad`` amounts to.
 ``beyond`` says what becomes of an angle that the margin pushes past pi, where cos turns round and a worse angle would
 get a better logit; phi is the angle with its margin:
 
-- ``"linear"``: cos(theta) - d sin(d), d = phi - theta. It falls, with a step at pi (made for m2: with m1 > 1 and d above
-  about 2 it rises, so take fold); the authors' code of ArcFace,
-  CurricularFace and MagFace does this.
+- ``"linear"``: cos(theta) - d sin(d), d = phi - theta. It falls, with a step at pi; the authors' code of ArcFace,
+  CurricularFace and MagFace does this. Made for m2: with m1 > 1 and d above about 2 it rises, so take "fold" there.
 - ``"fold"``: (-1)^k cos(phi) - 2 k, k = floor(phi / pi). It falls without a step: SphereFace's psi.
 - ``"clamp"``: cos(pi) = -1. Flat, so that such a sample no longer pulls at all; the authors' code of AdaFace.
 - ``"easy"``: no margin unless theta < pi / 2 (the "easy margin" of ArcFace's authors). A step up at pi / 2.
