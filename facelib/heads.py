@@ -1,4 +1,4 @@
-"""Heads: the class centres of training. They turn embeddings into cosines, to which a margin and cross-entropy follow.
+"""Heads: the class centres of training. They turn embeddings into cosines, to which a margin and cross-entropy follow::
 
     head = facelib.CosineClassifier(512, classes)
     margin = facelib.ArcFace(s=64, m=0.5)
@@ -7,7 +7,7 @@
     loss = F.cross_entropy(margin(cosine, labels), labels)
     accuracy = facelib.clean_accuracy(cosine, labels)          # of the cosines: the margin would make it look near 0
 
-and, where (B, classes) does not fit into memory, the same numbers in blocks of classes:
+and, where (B, classes) does not fit into memory, the same numbers in blocks of classes::
 
     loss, accuracy = facelib.chunked_cross_entropy(embeddings, head.weight, labels, margin)
 
