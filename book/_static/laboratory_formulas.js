@@ -1,5 +1,5 @@
 // The formulas of the boundary laboratory: plain numbers in, plain numbers out, angles in radians.
-// tests/test_laboratory.py holds every function against facelib.margins at random points.
+// tests/laboratory/test_formulas.py holds every function against facelib.margins at random points.
 //
 // `margin` is {m1, m2, m3, beyond}: the target's cosine becomes cos(phi) - m3 with phi = m1 theta + m2 (ArcFace,
 // equation 4). `beyond` names the rule for phi > pi; names and rules are those of facelib.margins.

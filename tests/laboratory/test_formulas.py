@@ -9,30 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch.nn import functional as F
 
 from facelib import margins
 from tests import pages
-from tests.test_browser import ARGUMENTS, served
-from tools import browser as browsers
+from tests.browsing import served
+from tests.laboratory.truth import RULES, expected
 from tools import laboratory_picture
 
 pytestmark = [pytest.mark.browser, pytest.mark.course]
 
 STATIC = pages.ROOT / "book" / "_static"
-RULES = ["linear", "fold", "clamp", "easy", "none"]
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    path = browsers.find_browser()
-    assert path, browsers.HOW
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -71,27 +57,6 @@ def cases(count: int, seed: int) -> list[tuple[float, float, dict[str, Any], flo
         if min(abs(phi / np.pi - round(phi / np.pi)), abs(theta1 - np.pi / 2)) > 1e-4:
             found.append((theta1, theta2, margin, float(rng.uniform(1, 64)), ["exact", "detached"][len(found) % 2]))
     return found
-
-
-def expected(theta1: float, theta2: float, margin: dict[str, Any], s: float, gradient: str) -> dict[str, float]:
-    """The same numbers from facelib.margins, by autograd in float64."""
-    rule = margins.Combined(s=s, gradient=gradient, **margin)  # type: ignore[arg-type]
-    theta = torch.tensor([theta1, theta2], dtype=torch.float64, requires_grad=True)
-    cosine = theta.cos()[None]
-    cosine.retain_grad()
-    logits = rule(cosine, torch.tensor([0]))
-    (slope,) = torch.autograd.grad(logits[0, 0], cosine, retain_graph=True)
-    loss = F.cross_entropy(logits, torch.tensor([0]))
-    loss.backward()
-    return {
-        "cosine": logits[0, 0].item() / s,
-        "logit": logits[0, 0].item(),
-        "other": logits[0, 1].item(),
-        "probability": logits.softmax(1)[0, 0].item(),
-        "loss": loss.item(),
-        "slope": slope[0, 0].item(),
-        "pull": theta.grad[0].item(),  # type: ignore[index]
-    }
 
 
 def test_formulas_agree_with_facelib(formulas: Any) -> None:
