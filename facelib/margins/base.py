@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from typing import Literal, get_args
 
 import torch
@@ -41,19 +42,22 @@ def cos_beyond(theta: Tensor, phi: Tensor, beyond: Beyond) -> Tensor:
     return torch.cos(phi)
 
 
-class Margin:
-    """What all rules share: the target's logit is replaced, all others are s times the cosine."""
+class Margin(ABC):
+    """What all rules share: the target's logit is replaced, all others are s times the cosine.
 
-    s: float
-    gradient: Gradient
+    A rule of your own needs ``target`` and nothing else; ``s`` and ``gradient`` have defaults here.
+    """
+
+    s: float = 64.0
+    gradient: Gradient = "exact"
     only_target = True  # cross-entropy of s * cosine, but for the target's logit: what a head in class blocks needs
     training = False  # nn.Module has its own; the rules without a state have nothing to train
 
+    @abstractmethod
     def target(self, cosine: Tensor, norms: Tensor | None = None) -> Tensor:
         """The rule: cosine of the right class -> what stands in for it, before s. Any shape; norms of the same."""
-        raise NotImplementedError
 
-    def observe(self, target: Tensor, labels: Tensor, norms: Tensor | None) -> None:
+    def observe(self, target: Tensor, labels: Tensor, norms: Tensor | None) -> None:  # noqa: B027  most have no state
         """Moves the state, where there is one. Called once for each batch while ``training``."""
 
     def moved(self, target: Tensor, labels: Tensor, norms: Tensor | None = None) -> Tensor:
