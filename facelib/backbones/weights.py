@@ -1,0 +1,104 @@
+"""Weights from files: ours, and insightface's ``backbone.pth``, also in half precision; mismatches said in words."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import WeightsError
+from .iresnet import BLOCKS, IResNet
+
+
+def read_weights(file: str | os.PathLike[str]) -> dict[str, Tensor]:
+    """Name -> float32 tensor, from a .safetensors file or a PyTorch file of tensors alone.
+
+    Names lose the "module." that data-parallel training leaves before them.
+
+    Raises
+    ------
+    WeightsError
+        The file is missing, damaged, or holds something else than tensors.
+    """
+    path = Path(file)
+    if not path.is_file():
+        raise WeightsError(f"{path}: no such file")
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            found: object = load_file(str(path))
+        else:
+            found = torch.load(path, map_location="cpu", weights_only=True)
+    except ImportError as error:
+        raise WeightsError(f'{path}: needs safetensors; run: pip install "facelib[train]"') from error
+    except Exception as error:
+        raise WeightsError(f"{path}: not a file of weights ({type(error).__name__}: {_first_line(error)})") from error
+    if isinstance(found, dict) and isinstance(found.get("state_dict"), dict):
+        found = found["state_dict"]
+    if not isinstance(found, dict) or not found or not all(isinstance(value, Tensor) for value in found.values()):
+        raise WeightsError(f"{path}: expected names and tensors, found {_describe(found)}")
+    return {
+        name.removeprefix("module."): value.float() if value.is_floating_point() else value
+        for name, value in found.items()
+    }
+
+
+def load_weights(network: nn.Module, file: str | os.PathLike[str]) -> None:
+    """Put the weights of a file into a network, all of them or none.
+
+    Raises
+    ------
+    WeightsError
+        The file cannot be read, or it holds another network: which one is said where it is known.
+    """
+    found, wanted = read_weights(file), network.state_dict()
+    missing = sorted(wanted.keys() - found.keys())
+    foreign = sorted(found.keys() - wanted.keys())
+    shapes = [name for name in wanted.keys() & found.keys() if wanted[name].shape != found[name].shape]
+    faults = [
+        f"{what} {len(names)}, such as {names[0]}"
+        for what, names in (("missing", missing), ("unknown", foreign), ("of another shape", sorted(shapes)))
+        if names
+    ]
+    if faults:
+        known = recognise(found)
+        hint = f"; it fits {known}" if known else ""
+        raise WeightsError(f"{Path(file)}: not the weights of this {type(network).__name__}: {', '.join(faults)}{hint}")
+    network.load_state_dict(found)
+
+
+def recognise(weights: dict[str, Tensor]) -> str:
+    """How to make the IResNet that these weights belong to, or "" for anything else."""
+    try:
+        depth = next(
+            depth
+            for depth, counts in BLOCKS.items()
+            if counts == tuple(1 + max(_indices(weights, f"layer{k}.")) for k in (1, 2, 3, 4))
+        )
+        embedding, columns = weights["fc.weight"].shape
+    except (StopIteration, KeyError, ValueError):
+        return ""
+    size = 16 * round((columns / 512) ** 0.5)
+    with torch.device("meta"):
+        network = IResNet(depth, embedding, size)
+    shapes = {name: value.shape for name, value in network.state_dict().items()}
+    if shapes != {name: value.shape for name, value in weights.items()}:
+        return ""
+    return f"--backbone iresnet{depth} with an embedding of {embedding} and crops of {size} pixels"
+
+
+def _indices(weights: dict[str, Tensor], prefix: str) -> list[int]:
+    return [int(name.split(".")[1]) for name in weights if name.startswith(prefix)]
+
+
+def _describe(found: object) -> str:
+    if isinstance(found, dict):
+        return f"a dictionary with {', '.join(map(repr, list(found)[:4])) or 'nothing in it'}"
+    return f"a {type(found).__name__}"
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or ["no reason given"])[0][:200]
