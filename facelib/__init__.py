@@ -6,7 +6,24 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import alignment, checks, detect, errors, faces, heads, image, margins, plot, records, samples, synth
+    from . import (
+        alignment,
+        backbones,
+        checks,
+        data,
+        detect,
+        errors,
+        evaluate,
+        faces,
+        heads,
+        image,
+        margins,
+        plot,
+        records,
+        samples,
+        synth,
+        train,
+    )
     from .alignment import TEMPLATE_112, align, estimate_similarity
     from .detect import MTCNN
     from .embedder import Embedder
@@ -59,9 +76,12 @@ _HOME = {
 }
 _MODULES = (
     "alignment",
+    "backbones",
     "checks",
+    "data",
     "detect",
     "errors",
+    "evaluate",
     "faces",
     "heads",
     "image",
@@ -70,6 +90,7 @@ _MODULES = (
     "records",
     "samples",
     "synth",
+    "train",
 )
 
 __all__ = [
@@ -94,12 +115,15 @@ __all__ = [
     "UniFace",
     "align",
     "alignment",
+    "backbones",
     "checks",
     "chunked_cross_entropy",
     "clean_accuracy",
+    "data",
     "detect",
     "errors",
     "estimate_similarity",
+    "evaluate",
     "faces",
     "heads",
     "image",
@@ -109,6 +133,7 @@ __all__ = [
     "records",
     "samples",
     "synth",
+    "train",
 ]
 
 

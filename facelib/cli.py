@@ -1,4 +1,4 @@
-"""The commands: ``facelib detect``, ``align``, ``synth``, ``doctor``. Heavy imports wait inside them."""
+"""The commands, from ``facelib detect`` to ``facelib doctor``. Heavy imports wait inside them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import __version__
+from .bench_cli import bench
+from .cli_tools import INTERRUPTED, SHOWN, cores, printable
+from .data_cli import list_, pack
 from .errors import FaceLibError
 from .synth_cli import synth
+from .train_cli import train
 
 if TYPE_CHECKING:
     from .folders.align import Summary
-
-SHOWN = 20  # of many unreadable pictures, those named at the end
-INTERRUPTED = 130
 
 
 class _Commands(click.Group):
@@ -26,7 +27,7 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except FaceLibError as error:
-            raise click.ClickException(_printable(str(error))) from error
+            raise click.ClickException(printable(str(error))) from error
         except ImportError as error:
             raise click.ClickException(f"{error}; run `facelib doctor` to see what is missing") from error
 
@@ -37,8 +38,8 @@ def main() -> None:
     """Face recognition, from a picture to a name.
 
     The commands follow the path of a face: detect finds it in a picture, align cuts it out so that eyes, nose and
-    mouth always stand alike. synth renders people who do not exist. doctor looks at this machine and says what is
-    missing. Each explains itself:
+    mouth always stand alike, list and pack make a data set ready for training. synth renders people who do not exist.
+    doctor looks at this machine and says what is missing, bench what things cost on it. Each explains itself:
 
     \b
         facelib detect --help
@@ -116,7 +117,7 @@ def detect(paths: tuple[str, ...], out: str | None, json_file: str | None, quiet
     if not quiet:
         click.echo(totals.line(), err=True)
     for file, fault in totals.unreadable[:SHOWN]:
-        click.echo(f"unreadable: {_printable(fault if file in fault else f'{file}: {fault}')}", err=True)
+        click.echo(f"unreadable: {printable(fault if file in fault else f'{file}: {fault}')}", err=True)
     if len(totals.unreadable) > SHOWN:
         click.echo(f"... and {len(totals.unreadable) - SHOWN} more; --json FILE lists them all", err=True)
     sys.exit(1 if totals.unreadable else 0)
@@ -198,7 +199,7 @@ def align(source: str, target: str, workers: int | None, batch: int | None, retr
 
 
 def _conclude(summary: Summary, target: str, report: str | None) -> None:
-    click.echo(_printable(summary.line(report or os.path.join(target, "align_report.jsonl"))), err=True)
+    click.echo(printable(summary.line(report or os.path.join(target, "align_report.jsonl"))), err=True)
 
 
 @main.command()
@@ -225,18 +226,11 @@ def doctor(as_json: bool) -> None:
     sys.exit(0 if diagnosis["healthy"] else 1)
 
 
+main.add_command(list_)
+main.add_command(pack)
 main.add_command(synth)
-
-
-def cores() -> int:
-    """CPU cores this process may use; a container or batch system may grant fewer than there are."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _printable(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode()
+main.add_command(train)
+main.add_command(bench)
 
 
 if __name__ == "__main__":

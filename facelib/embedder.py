@@ -46,8 +46,9 @@ class Embedder:
 
         Parameters
         ----------
-        source : "hog", or the path of an ONNX file
-            "hog" needs no training: histograms of gradient orientations (Dalal and Triggs 2005).
+        source : "hog", or the path of a file
+            "hog" needs no training: histograms of gradient orientations (Dalal and Triggs 2005). A .safetensors file
+            of ``facelib train`` says itself what its network wants to see; an .onnx file does not.
         preprocess : Preprocess
             What an ONNX network wants to see; the file itself does not say.
 
@@ -59,8 +60,10 @@ class Embedder:
         if str(source) == "hog":
             return cls(_hog, preprocess or Preprocess(mean=(0, 0, 0), std=(1, 1, 1)), "hog")
         path = Path(source)
+        if path.suffix == ".safetensors":
+            return cls(*_safetensors(path, preprocess), path.stem)
         if path.suffix != ".onnx":
-            raise WeightsError(f'{source}: neither a known embedder ("hog") nor an .onnx file')
+            raise WeightsError(f'{source}: neither a known embedder ("hog") nor a .safetensors or .onnx file')
         if not path.is_file():
             raise WeightsError(f"{path}: no such file")
         if preprocess is None:
@@ -87,6 +90,20 @@ def _hog(batch: np.ndarray) -> np.ndarray:
     return np.stack(
         [hog(crop.mean(0), orientations=9, pixels_per_cell=(14, 14), cells_per_block=(2, 2)) for crop in batch]
     )
+
+
+def _safetensors(path: Path, preprocess: Preprocess | None) -> tuple[Forward, Preprocess]:
+    import torch
+
+    from .backbones import load_network
+
+    network, own = load_network(path)
+
+    @torch.inference_mode()
+    def forward(batch: np.ndarray) -> np.ndarray:
+        return network(torch.from_numpy(batch)).float().numpy()
+
+    return forward, preprocess or own
 
 
 def _onnx(path: Path) -> Forward:

@@ -11,6 +11,16 @@ from .adapters import EmbeddingBlock
 from .create import ALIASES, NAMES, create
 from .iresnet import IResNet
 from .mobilefacenet import MobileFaceNet
-from .weights import load_weights
+from .weights import load_network, load_weights, save_weights
 
-__all__ = ["ALIASES", "NAMES", "EmbeddingBlock", "IResNet", "MobileFaceNet", "create", "load_weights"]
+__all__ = [
+    "ALIASES",
+    "NAMES",
+    "EmbeddingBlock",
+    "IResNet",
+    "MobileFaceNet",
+    "create",
+    "load_network",
+    "load_weights",
+    "save_weights",
+]

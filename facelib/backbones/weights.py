@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import WeightsError
+from ..folders.files import write_atomically
+from ..preprocess import Preprocess
+from .create import create
 from .iresnet import BLOCKS, IResNet
 
 
@@ -68,6 +73,45 @@ def load_weights(network: nn.Module, file: str | os.PathLike[str]) -> None:
         hint = f"; it fits {known}" if known else ""
         raise WeightsError(f"{Path(file)}: not the weights of this {type(network).__name__}: {', '.join(faults)}{hint}")
     network.load_state_dict(found)
+
+
+def save_weights(
+    file: str | os.PathLike[str], network: nn.Module, spec: dict[str, Any], preprocess: Preprocess
+) -> None:
+    """Write a network as .safetensors with what ``create`` needs to make it again and what it wants to see."""
+    from safetensors.torch import save
+
+    tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    about = json.dumps({"network": spec, "preprocess": preprocess.to_dict()})  # one entry: their order is not kept
+    write_atomically(Path(file), save(tensors, {"facelib": about}))
+
+
+def load_network(file: str | os.PathLike[str]) -> tuple[nn.Module, Preprocess]:
+    """The network that ``save_weights`` wrote, ready to embed, and what it wants to see.
+
+    Raises
+    ------
+    WeightsError
+        The file cannot be read, or does not say which network its weights belong to.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(file)
+    if not path.is_file():
+        raise WeightsError(f"{path}: no such file")
+    try:
+        with safe_open(str(path), "pt") as opened:
+            metadata = opened.metadata() or {}
+        about = json.loads(metadata["facelib"])
+        spec, preprocess = about["network"], about["preprocess"]
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{path}: not a .safetensors file ({error})") from error
+    except (KeyError, ValueError) as error:
+        raise WeightsError(f"{path}: does not say which network it is; use facelib.backbones.load_weights") from error
+    network = create(spec["backbone"], spec["embedding"], spec["size"])
+    load_weights(network, path)
+    values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in preprocess.items()}
+    return network.eval(), Preprocess(**values)
 
 
 def recognise(weights: dict[str, Tensor]) -> str:

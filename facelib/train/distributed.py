@@ -1,0 +1,80 @@
+"""One process or many: what ``torchrun`` says, and nothing else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch import distributed as dist
+
+from ..errors import FaceLibError
+
+
+@dataclass(frozen=True)
+class World:
+    """This process among ``size``; ``device`` is where it computes."""
+
+    rank: int
+    size: int
+    device: torch.device
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the process that writes and speaks."""
+        return self.rank == 0
+
+    def mean(self, values: Tensor) -> Tensor:
+        """Mean over the processes."""
+        if self.size > 1:
+            values = values.clone()
+            dist.all_reduce(values)
+            values /= self.size
+        return values
+
+    def wrap(self, model: nn.Module, sync_bn: bool = False) -> nn.Module:
+        """The model with gradients averaged over the processes."""
+        if self.size == 1:
+            return model
+        if sync_bn and self.device.type == "cuda":
+            model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+        ids = [self.device.index] if self.device.type == "cuda" else None
+        return nn.parallel.DistributedDataParallel(model, device_ids=ids)
+
+
+@contextmanager
+def world(device: str) -> Iterator[World]:
+    """Join the other processes that ``torchrun`` started, if there are any; leave them at the end.
+
+    Raises
+    ------
+    FaceLibError
+        For a device that is not there.
+    """
+    size = int(os.environ.get("WORLD_SIZE", 1))
+    if size == 1:
+        yield World(0, 1, usable(device))
+        return
+    local = int(os.environ.get("LOCAL_RANK", 0))
+    own = usable(f"cuda:{local}" if device == "cuda" else device)
+    if own.type == "cuda":
+        torch.cuda.set_device(own)
+    dist.init_process_group("nccl" if own.type == "cuda" else "gloo")
+    try:
+        yield World(dist.get_rank(), size, own)
+    finally:
+        dist.destroy_process_group()
+
+
+def usable(device: str) -> torch.device:
+    """The device, after a try; "cuda" alone is its first."""
+    try:
+        found = torch.device("cuda:0" if device == "cuda" else device)
+        torch.zeros(1, device=found)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise FaceLibError(f"--device {device}: {reason}; `facelib doctor` says what this machine has") from error
+    return found

@@ -1,0 +1,301 @@
+"""The training loop: the same from a laptop to many GPUs.
+
+Lesson 10 writes it in thirty lines first. What is added here is care: a run that is killed at any moment goes on where
+it was, bit for bit on a CPU; one bad picture does not end it; a loss that is no number does, with a diagnosis.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from ..data.augment import Augment
+from ..errors import FaceLibError
+from . import checkpoint
+from .distributed import World, world
+from .log import Log
+from .order import Order, generator, step_seed
+from .pictures import batches, open_training, open_validation, same_people
+from .recipe import Recipe, write_recipe
+from .record import finish
+from .schedule import learning_rate, margin_share
+from .state import State, clip
+from .validate import PRECISION, Validation
+
+REPORT_SECONDS = 2.0
+
+
+def train(
+    recipe: Recipe,
+    out: str | Path,
+    *,
+    device: str = "cpu",
+    resume: bool = False,
+    workers: int = 0,
+    save_every: int = 0,
+    compiled: bool = False,
+    sync_bn: bool = False,
+    quiet: bool = False,
+) -> dict[str, float]:
+    """Train a network and write it to a folder.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    out : path of a folder
+        Gets ``recipe.toml``, ``last.pt`` (the run as it stands), ``best.pt``, ``log.jsonl``, ``weights.safetensors``
+        (the network alone, what ``facelib.Embedder.load`` takes) and ``run.json``, the record of the run.
+    device : str
+        "cpu", "cuda", "cuda:1", "mps". Under ``torchrun`` each process takes a GPU of its own.
+    resume : bool
+        Go on with the run in ``out``, from the beginning if there is none.
+    workers : int
+        Processes that read and decode pictures.
+    save_every : int
+        Steps between checkpoints; one is written after each epoch anyway.
+    compiled, sync_bn, quiet : bool
+        Pass the network through ``torch.compile``; share batch statistics among GPUs; no progress bar.
+
+    Returns
+    -------
+    The figures of the last validation.
+
+    Raises
+    ------
+    FaceLibError
+        Input that cannot be trained on, or a loss that is no longer a number.
+    KeyboardInterrupt
+        After Ctrl-C or SIGTERM; the run has been saved and can be resumed.
+    """
+    with world(device) as place:
+        run = Run(recipe, Path(out), place, resume, workers, compiled, sync_bn, quiet)
+        try:
+            return run.go(save_every)
+        except torch.OutOfMemoryError as error:
+            raise FaceLibError(
+                f"{place.device}: out of memory in step {run.state.step}. In this order: --precision bf16;"
+                f" --accumulate {2 * recipe.accumulate}; --recompute; a smaller --batch"
+            ) from error
+        finally:
+            run.log.close()
+
+
+class Run:
+    """One training run in one process."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        out: Path,
+        place: World,
+        resume: bool,
+        workers: int,
+        compiled: bool,
+        sync: bool,
+        quiet: bool,
+    ) -> None:
+        self.recipe, self.out, self.place, self.workers = recipe, out, place, workers
+        self.quiet = quiet or not place.first
+        self.source, classes = open_training(recipe)
+        self.validation = self._validation()
+        self.state = State(recipe, classes, len(self.source), place, sync)
+        out.mkdir(parents=True, exist_ok=True)
+        last = out / checkpoint.LAST
+        if last.exists() and not resume:
+            raise FaceLibError(f"{last}: there is a run already; --resume goes on with it, another --out begins anew")
+        if resume and last.exists():
+            self.state.restore(checkpoint.load(last), str(last))
+        self.order = Order(
+            len(self.source), recipe.batch, recipe.seed, steps=0, start=self.state.step,
+            rank=place.rank, world=place.size, parts=recipe.accumulate,
+        )  # fmt: skip
+        self.order.steps = self.steps = max(1, round(recipe.epochs * self.order.per_epoch))
+        if compiled:
+            self.state.model.network.compile()
+        self.augment = Augment.preset(recipe.augmentation)
+        self.dtype = PRECISION[recipe.precision]
+        self.log = Log(out, self.state.step) if place.first else Log.silent()
+        if place.first:
+            (out / "recipe.toml").write_text(write_recipe(recipe), "utf-8")
+        self.unreadable: set[str] = set()
+        self.stopped = False
+        self.began, self.shown = time.perf_counter(), 0
+
+    def _validation(self) -> Validation | None:
+        source = open_validation(self.recipe)
+        if source is None:
+            return None
+        return Validation(source, same_people(self.source, source), self.recipe.size, workers=self.workers)
+
+    def go(self, save_every: int) -> dict[str, float]:
+        """Train to the end, report, save; or until somebody asks to stop."""
+        state, per_epoch = self.state, self.order.per_epoch
+        loader = iter(
+            batches(self.source, self.recipe.size, self.order, 0, self.workers, self.place.device.type == "cuda")
+        )
+        figures: dict[str, float] = {}
+        with self._signals(), self._bar() as bar:
+            report = Report(self, bar)
+            while state.step < self.steps:
+                values = self.update([next(loader) for _ in range(self.recipe.accumulate)])
+                state.step += 1
+                report.add(values)
+                ended = state.step % per_epoch == 0 or state.step == self.steps
+                if ended or self.stopped or (save_every and state.step % save_every == 0):
+                    report.write()
+                    figures = self.validate() if ended else figures
+                    self.save()
+                if self.stopped and state.step < self.steps:
+                    raise KeyboardInterrupt
+        if not figures:  # a finished run was resumed
+            figures = self.validate()
+        if self.place.first:
+            finish(self, figures)
+        return figures
+
+    def update(self, parts: list[tuple[Tensor, Tensor, list[str]]]) -> Tensor:
+        """One step; returns loss, accuracy and length of the gradient."""
+        recipe, state = self.recipe, self.state
+        rate = learning_rate(recipe, state.step, self.order.per_epoch)
+        share = margin_share(recipe, state.step, self.order.per_epoch)
+        drawn = self.augment.draw(recipe.batch, generator(recipe.seed, state.step))
+        torch.manual_seed(step_seed(recipe.seed, state.step, 1 + self.place.rank))  # dropout
+        for group in state.optimizer.param_groups:
+            group["lr"] = rate
+        state.model.train()
+        state.optimizer.zero_grad(set_to_none=True)
+        total = torch.zeros(2, device=self.place.device)
+        for k, (images, labels, faults) in enumerate(parts):
+            self._note(faults)
+            images, labels = (x.to(self.place.device, non_blocking=True) for x in (images, labels))
+            crops = self.augment(images, drawn[self.order.rows(k)])
+            with self._together(last=k == len(parts) - 1):
+                with torch.autocast(self.place.device.type, self.dtype, enabled=self.dtype is not None):
+                    loss, accuracy = state.wrapped(crops, labels, share)
+                state.scaler.scale(loss / len(parts)).backward()
+            total += torch.stack([loss.detach(), accuracy]) / len(parts)
+        state.scaler.unscale_(state.optimizer)
+        length = clip(state.model, recipe.clip)
+        state.scaler.step(state.optimizer)
+        state.scaler.update()
+        if state.average is not None:
+            state.average.update_parameters(state.model)
+        self.shown += recipe.batch
+        return torch.cat([total, length.detach()[None]])
+
+    def _together(self, last: bool) -> Any:
+        """Processes exchange gradients once a step, after the last part."""
+        return contextlib.nullcontext() if last or self.place.size == 1 else self.state.wrapped.no_sync()  # type: ignore[operator]
+
+    def _note(self, faults: list[str]) -> None:
+        for fault in faults:
+            if fault not in self.unreadable:
+                self.unreadable.add(fault)
+                tqdm.write(f"left out: {fault}", file=sys.stderr)
+
+    def validate(self) -> dict[str, float]:
+        """Figures of the model as it stands, written to the log."""
+        if self.validation is None or not self.place.first:
+            return {}
+        figures = self.validation(self.state.judged, self.place.device)
+        self.log.write(self.state.step, {f"validation {name}": value for name, value in figures.items()})
+        if not self.quiet:
+            shown = ", ".join(f"{name} {100 * value:.2f} %" for name, value in figures.items())
+            tqdm.write(f"epoch {self.state.step / self.order.per_epoch:.4g}: {shown}", file=sys.stderr)
+        best = figures.get("verification", figures.get("accuracy", 0.0))
+        if best > self.state.best:
+            self.state.best = best
+            self.save("best.pt")
+        return figures
+
+    def save(self, name: str = checkpoint.LAST) -> None:
+        """Write a checkpoint. A full disk is reported, and the run goes on with the old one on disk."""
+        if not self.place.first:
+            return
+        try:
+            checkpoint.save(self.out / name, self.state.content())
+        except OSError as error:
+            tqdm.write(f"{self.out / name}: not saved ({error}); free some space, the run goes on", file=sys.stderr)
+
+    def _bar(self) -> tqdm:
+        interval = 0.1 if sys.stderr.isatty() else 30
+        return tqdm(
+            total=self.steps * self.recipe.batch, initial=self.state.step * self.recipe.batch, unit=" pictures",
+            disable=self.quiet, mininterval=interval, unit_scale=True, file=sys.stderr,
+        )  # fmt: skip
+
+    @contextlib.contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Ctrl-C and SIGTERM end the run after the step in hand; a second one at once."""
+
+        def stop(number: int, frame: Any) -> None:
+            if self.stopped:
+                raise KeyboardInterrupt
+            self.stopped = True
+
+        try:
+            before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        except ValueError:  # not the main thread: signals are somebody else's business
+            yield
+            return
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+class Report:
+    """Means since the last report, every two seconds and at the end of an epoch."""
+
+    def __init__(self, run: Run, bar: tqdm) -> None:
+        self.run, self.bar = run, bar
+        self.values: list[Tensor] = []
+        self.at = time.perf_counter()
+
+    def add(self, values: Tensor) -> None:
+        """Take in the figures of a step."""
+        self.values.append(values)
+        self.bar.update(self.run.recipe.batch)
+        if time.perf_counter() - self.at > REPORT_SECONDS:
+            self.write()
+
+    def write(self) -> None:
+        """Log and show the means. A look at the values makes a GPU wait, so not in every step."""
+        if not self.values:
+            return
+        steps, seconds = len(self.values), time.perf_counter() - self.at
+        loss, accuracy, length = self.run.place.mean(torch.stack(self.values).mean(0)).tolist()
+        run, self.values, self.at = self.run, [], time.perf_counter()
+        rate = learning_rate(run.recipe, run.state.step - 1, run.order.per_epoch)
+        if not loss == loss or loss in (float("inf"), float("-inf")):
+            raise FaceLibError(diagnosis(run, rate, length))
+        speed = steps * run.recipe.batch / max(seconds, 1e-9)
+        run.log.write(
+            run.state.step,
+            {"loss": loss, "accuracy": accuracy, "gradient": length, "rate": rate, "images/s": round(speed, 1)},
+        )
+        self.bar.set_postfix_str(f"loss {loss:.3f}, accuracy {100 * accuracy:.1f} %, rate {rate:.3g}", refresh=False)
+
+
+def diagnosis(run: Run, rate: float, length: float) -> str:
+    """What is known when the loss is no number, and what to try."""
+    broken = [name for name, value in run.state.model.named_parameters() if not value.isfinite().all()]
+    where = (
+        f"{len(broken)} tensors of weights hold no numbers, first {broken[0]}" if broken else "all weights are finite"
+    )
+    saved = run.out / checkpoint.LAST
+    return (
+        f"the loss is no longer a number near step {run.state.step}: rate {rate:.3g}, gradient {length:.3g}, {where}."
+        f" Lower --lr or lengthen --warmup, set --margin-warmup 1, keep --clip 5; with fp16 try bf16."
+        + (f" {saved} holds the run before it happened." if saved.exists() else "")
+    )

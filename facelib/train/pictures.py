@@ -1,0 +1,132 @@
+"""The pictures of a run: opened from whatever names them, checked, and dealt out as tensors."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from ..data import Source, open_source
+from ..errors import FaceLibError
+from ..folders.files import encode
+from .order import Order
+from .recipe import Recipe
+
+SYNTHETIC = "synth:"
+
+
+class Rendered(Source):
+    """Synthetic people of a preset, from the cache or rendered now."""
+
+    def __init__(self, preset: str, split: str) -> None:
+        from ..synth import load_dataset
+
+        data = load_dataset(preset, split)
+        self.labels, self.images, self.title = data.labels, data.images, f"{SYNTHETIC}{preset} {split}"
+
+    def name(self, index: int) -> str:
+        """Person and number of the picture."""
+        return f"{self.title}/{self.labels[index]}/{index}"
+
+    def read(self, index: int) -> bytes:
+        """The picture as a PNG file."""
+        return encode(self.images[index], ".png")
+
+    def image(self, index: int) -> np.ndarray:
+        """The picture, RGB uint8 (112, 112, 3)."""
+        return self.images[index]
+
+
+class Crops(Dataset[tuple[Tensor, int, str]]):
+    """Pictures of a source as uint8 (3, size, size), with label and fault.
+
+    A picture that cannot be read is a black one with the label -1, which has no part in the loss, and its fault in
+    words: one bad file among a million must not end a run.
+    """
+
+    def __init__(self, source: Source, size: int) -> None:
+        self.source, self.size = source, size
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int, str]:
+        try:
+            picture = self.source.image(index)
+        except FaceLibError as error:
+            return torch.zeros(3, self.size, self.size, dtype=torch.uint8), -1, str(error)
+        if picture.shape[:2] != (self.size, self.size):
+            picture = cv2.resize(picture, (self.size, self.size), interpolation=cv2.INTER_AREA)
+        return torch.from_numpy(picture.transpose(2, 0, 1).copy()), int(self.source.labels[index]), ""
+
+
+def batches(source: Source, size: int, order: Order | None, batch: int, workers: int, pin: bool) -> DataLoader:
+    """Batches in the order given, or all pictures from first to last."""
+    if workers:
+        cv2.setNumThreads(0)  # OpenCV's threads do not survive a fork
+    return DataLoader(
+        Crops(source, size),
+        batch_size=1 if order is not None else batch,
+        batch_sampler=order,
+        num_workers=workers,
+        collate_fn=collate,
+        pin_memory=pin,
+    )
+
+
+def collate(samples: list[tuple[Tensor, int, str]]) -> tuple[Tensor, Tensor, list[str]]:
+    """Pictures (B, 3, size, size), labels (B,), faults of those that could not be read."""
+    pictures, labels, faults = zip(*samples, strict=True)
+    return torch.stack(pictures), torch.tensor(labels), [fault for fault in faults if fault]
+
+
+def open_training(recipe: Recipe) -> tuple[Source, int]:
+    """Pictures to train on and the number of classes.
+
+    Raises
+    ------
+    FaceLibError
+        ``num_classes`` is not what the labels say, or there are fewer than two people.
+    """
+    source = open_pictures(recipe.train_list, recipe.dataset_root, "train")
+    found = int(source.labels.max()) + 1 if len(source) else 0
+    absent = found - len(np.unique(source.labels))
+    if recipe.num_classes and recipe.num_classes < found:
+        raise FaceLibError(
+            f"--num-classes {recipe.num_classes:,}: the labels of {recipe.train_list} go up to {found - 1:,};"
+            f" set --num-classes {found}, or leave it out"
+        )
+    if found - absent < 2:
+        raise FaceLibError(f"{recipe.train_list}: {found - absent} people; telling apart takes two")
+    return source, max(found, recipe.num_classes)
+
+
+def open_validation(recipe: Recipe) -> Source | None:
+    """Pictures to validate on, if any: of synthetic people, others than those of the training."""
+    name = recipe.val_list or (recipe.train_list if recipe.train_list.startswith(SYNTHETIC) else "")
+    return open_pictures(name, recipe.dataset_root, "validation") if name else None
+
+
+def open_pictures(name: str, root: str, split: str) -> Source:
+    """``synth:tiny``, ``synth:mini``, ``synth:standard``, or what ``open_source`` knows."""
+    if name.startswith(SYNTHETIC):
+        return Rendered(name.removeprefix(SYNTHETIC), split)
+    return open_source(name, root or None)
+
+
+def same_people(one: Source, other: Source) -> bool:
+    """Whether a label means the same person in both, judged by the folders that the pictures lie in."""
+    first = {
+        int(label): folder(one, index) for label, index in zip(*np.unique(one.labels, return_index=True), strict=True)
+    }
+    found = zip(*np.unique(other.labels, return_index=True), strict=True)
+    return all(first.get(int(label)) == folder(other, index) != "" for label, index in found)
+
+
+def folder(source: Source, index: int) -> str:
+    """Folder of a picture; rendered people carry their split in it."""
+    return str(PurePosixPath(source.name(int(index))).parent)

@@ -1,0 +1,49 @@
+"""What is left of a finished run: the network's weights, and a record that others can check."""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from .. import __version__
+from ..backbones.weights import save_weights
+from ..folders.files import write_atomically
+from ..preprocess import Preprocess
+from .log import commit
+
+if TYPE_CHECKING:
+    from .loop import Run
+
+
+def finish(run: Run, figures: dict[str, float]) -> None:
+    """Write ``weights.safetensors`` and ``run.json``."""
+    recipe = run.recipe
+    network = {"backbone": recipe.backbone, "embedding": recipe.embedding, "size": recipe.size}
+    save_weights(run.out / "weights.safetensors", run.state.judged.network, network, Preprocess(size=recipe.size))
+    write_atomically(run.out / "run.json", (json.dumps(record(run, figures), indent=1) + "\n").encode())
+
+
+def record(run: Run, figures: dict[str, float]) -> dict[str, Any]:
+    """Recipe, code, machine, time and figures of a run. Seconds and speed are those since it was last resumed."""
+    device, seconds = run.place.device, time.perf_counter() - run.began
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
+    return {
+        "recipe": run.recipe.to_dict(),
+        "people": run.state.classes,
+        "pictures": len(run.source),
+        "left out": len(run.unreadable),
+        "steps": run.state.step,
+        "commit": commit(),
+        "facelib": __version__,
+        "torch": str(torch.__version__),
+        "python": platform.python_version(),
+        "device": name,
+        "processes": run.place.size,
+        "seconds": round(seconds, 1),
+        "images/s": round(run.shown / seconds, 1),
+        "validation": figures,
+    }

@@ -1,0 +1,100 @@
+"""All that changes during a run, and its way into a checkpoint and back."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from .. import __version__
+from ..backbones import load_weights
+from ..errors import FaceLibError
+from ..heads import parameter_groups
+from ..preprocess import Preprocess
+from .distributed import World
+from .model import Recogniser
+from .recipe import Recipe, from_dict, option
+
+FREE = ("epochs", "precision", "accumulate", "recompute", "dataset_root", "train_list", "val_list", "pre_trained")
+"""Settings that a resumed run may have otherwise: how long, how fast, and where the same pictures lie."""
+
+
+class State:
+    """Model, optimiser, scaler, running mean of weights, and how many steps are done."""
+
+    def __init__(self, recipe: Recipe, classes: int, pictures: int, place: World, sync_bn: bool = False) -> None:
+        self.recipe, self.classes, self.pictures, self.step = recipe, classes, pictures, 0
+        self.best = 0.0
+        torch.manual_seed(recipe.seed)
+        self.model = Recogniser(recipe, classes)
+        if recipe.pre_trained:
+            load_weights(self.model.network, recipe.pre_trained)
+        self.model.to(place.device)
+        if place.device.type == "cuda":
+            self.model.to(memory_format=torch.channels_last)
+        self.wrapped = place.wrap(self.model, sync_bn)
+        groups = parameter_groups(self.model, weight_decay=recipe.weight_decay)
+        self.optimizer: torch.optim.Optimizer = (
+            torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum)
+            if recipe.optimizer == "sgd"
+            else torch.optim.AdamW(groups, lr=recipe.lr)
+        )
+        self.scaler = torch.amp.GradScaler(place.device.type, enabled=recipe.precision == "fp16")
+        self.average = (
+            AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema), use_buffers=True)
+            if recipe.ema
+            else None
+        )
+
+    @property
+    def judged(self) -> Recogniser:
+        """The model that is validated and exported: the running mean where there is one."""
+        return cast(Recogniser, self.average.module) if self.average is not None else self.model
+
+    def content(self) -> dict[str, Any]:
+        """What a checkpoint holds; every random number follows from the seed and the step."""
+        return {
+            "recipe": self.recipe.to_dict(),
+            "classes": self.classes,
+            "pictures": self.pictures,
+            "step": self.step,
+            "best": self.best,
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "average": None if self.average is None else self.average.state_dict(),
+            "preprocess": Preprocess(size=self.recipe.size).to_dict(),
+            "facelib": __version__,
+            "torch": str(torch.__version__),
+        }
+
+    def restore(self, content: dict[str, Any], where: str) -> None:
+        """Go on where a checkpoint was written.
+
+        Raises
+        ------
+        FaceLibError
+            It belongs to another recipe, or to other people.
+        """
+        theirs, ours = from_dict(content["recipe"], where).to_dict(), self.recipe.to_dict()
+        changed = [name for name in ours if ours[name] != theirs[name] and name not in FREE]
+        if changed:
+            words = ", ".join(f"{option(name)} {theirs[name]} there and {ours[name]} here" for name in changed)
+            raise FaceLibError(f"{where}: belongs to another recipe: {words}; use its settings, or another --out")
+        for what in ("classes", "pictures"):
+            if content[what] != getattr(self, what):
+                raise FaceLibError(f"{where}: was made with {content[what]:,} {what}, here are {getattr(self, what):,}")
+        self.model.load_state_dict(content["model"])
+        self.optimizer.load_state_dict(content["optimizer"])
+        self.scaler.load_state_dict(content["scaler"])
+        if self.average is not None:
+            self.average.load_state_dict(content["average"])
+        self.step, self.best = content["step"], content["best"]
+
+
+def clip(model: Recogniser, limit: float) -> torch.Tensor:
+    """Shorten the network's gradient to ``limit``; return its length before. The head's is left alone."""
+    parameters = [p for p in model.network.parameters() if p.grad is not None]
+    return nn.utils.clip_grad_norm_(parameters, limit if limit else float("inf"))

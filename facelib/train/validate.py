@@ -1,0 +1,67 @@
+"""How good a network is while it is being trained: pairs of pictures, and where labels mean the same, classes."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..data import Source
+from ..errors import FaceLibError
+from ..evaluate import verification
+from ..evaluate.pairs import random_pairs
+from .model import Recogniser
+from .pictures import batches
+
+PAIRS, FEWEST = 6000, 40  # as many as LFW has; four for each of the ten folds
+PRECISION = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class Validation:
+    """Pairs drawn once from a source, so that all epochs are judged alike.
+
+    Parameters
+    ----------
+    source : Source
+    classes : bool
+        Whether its labels are those of the training, so that the head can be asked too.
+    """
+
+    def __init__(self, source: Source, classes: bool, size: int, batch: int = 128, workers: int = 0) -> None:
+        self.source, self.classes, self.size, self.batch, self.workers = source, classes, size, batch, workers
+        sizes = np.bincount(source.labels)
+        alike, different = (sizes * (sizes - 1) // 2).sum(), (len(source) ** 2 - (sizes**2).sum()) // 2
+        count = 2 * int(min(PAIRS // 2, alike, different))
+        self.pairs = random_pairs(source.labels, count, seed=0) if count >= FEWEST else None
+        if self.pairs is None and not classes:
+            raise FaceLibError(
+                f"validation: {alike} pairs of one person and {different} of two are too few to judge by"
+            )
+
+    @torch.inference_mode()
+    def __call__(self, model: Recogniser, device: torch.device) -> dict[str, float]:
+        """Figures as fractions: "verification" accuracy over ten folds, its "auc", and "accuracy" of the classes.
+
+        What cannot be judged is left out: pairs where there are too few, classes where labels mean others.
+        """
+        network, head = model.network.eval(), model.head.eval()
+        dtype = PRECISION[model.recipe.precision]
+        vectors: list[Tensor] = []
+        right = known = 0
+        for images, labels, _ in batches(self.source, self.size, None, self.batch, self.workers, False):
+            crops = (images.to(device).float() - 127.5) / 127.5
+            with torch.autocast(device.type, dtype, enabled=dtype is not None):
+                embeddings = network(crops).float()
+            vectors.append(F.normalize(embeddings).cpu())
+            if self.classes:
+                right += int((head(embeddings).argmax(1).cpu() == labels).sum())
+                known += int((labels >= 0).sum())
+        model.train()
+        figures = {}
+        if self.pairs is not None:
+            a, b, same = self.pairs
+            unit = torch.cat(vectors).numpy()
+            report = verification(unit[a], unit[b], same)
+            figures = {"verification": float(report.accuracy), "auc": float(report.auc)}
+        return figures | ({"accuracy": right / max(1, known)} if self.classes else {})

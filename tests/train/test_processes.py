@@ -1,0 +1,112 @@
+"""Processes that are killed, and several that train as one."""
+
+import json
+import multiprocessing
+import random
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from facelib.train import checkpoint, train
+from facelib.train.log import read_log
+from tests.train.helpers import ENVIRONMENT, ROOT, TRAIN, make_people, recipe
+
+pytestmark = pytest.mark.slow
+
+
+def work(folder, out):
+    torch.set_num_threads(1)
+    train(recipe(folder, epochs=8), out, quiet=True, resume=True, save_every=1)
+
+
+def test_killed_at_twenty_moments_and_never_lost(people, tmp_path):
+    """SIGKILL at any instant leaves a checkpoint that loads; the run that went on ends as one that was left alone."""
+    train(recipe(people, epochs=8), tmp_path / "whole", quiet=True)
+    out, last = tmp_path / "run", tmp_path / "run" / "last.pt"
+    start = multiprocessing.get_context("forkserver")
+    start.set_forkserver_preload(["facelib.train.loop"])
+    chance, steps, kills = random.Random(0), 0, 0
+    while kills < 20 and steps < 56:
+        process = start.Process(target=work, args=(people, out))
+        process.start()
+        begun, before = time.monotonic(), last.stat().st_mtime_ns if last.exists() else 0
+        while process.is_alive() and time.monotonic() - begun < 60:  # until it writes, so that some are hit writing
+            if last.exists() and last.stat().st_mtime_ns != before:
+                break
+            time.sleep(0.001)
+        time.sleep(chance.uniform(0, 0.05))
+        process.kill()
+        process.join()
+        kills += 1
+        content = checkpoint.load(last)
+        assert content["step"] >= steps, "a checkpoint went back"
+        steps = content["step"]
+    assert kills >= 10
+    train(recipe(people, epochs=8), out, quiet=True, resume=True)
+    whole, parts = (checkpoint.load(folder / "last.pt")["model"] for folder in (tmp_path / "whole", out))
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)
+    assert not list(out.glob(".facelib-*.part")), "left-overs of killed runs"
+
+
+def run(*command):
+    done = subprocess.run(command, env=ENVIRONMENT, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done
+
+
+def arguments(folder, out, **changes):
+    settings = recipe(folder, **changes).to_dict()
+    settings.pop("milestones")
+    settings = {k: v for k, v in settings.items() if v != "" and not isinstance(v, bool)}
+    return [x for k, v in settings.items() for x in (f"--{k.replace('_', '-')}", str(v))] + [
+        "--out", str(out), "--device", "cpu", "--workers", "0", "--threads", "1", "--save-every", "1", "--quiet"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("metric", ["cosface", "curricularface"])
+def test_two_processes_train_as_one(metric, people, tmp_path):
+    """Same losses as one process that works the batch off in two parts: both see the batch statistics of halves."""
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *TRAIN[1:]]
+    plan = {"metric": metric, "augmentation": "mild", "label_smoothing": 0.1 if metric == "cosface" else 0.0}
+    run(*launch, *arguments(people, tmp_path / "two", **plan))
+    run(*TRAIN, *arguments(people, tmp_path / "one", accumulate=2, **plan))
+    one, two = ([row["loss"] for row in read_log(tmp_path / name) if "loss" in row] for name in ("one", "two"))
+    assert len(one) == 14
+    if metric == "cosface":
+        assert two == pytest.approx(one, rel=1e-4)
+    else:  # each process moves its own state, from its own half
+        assert two[:2] == pytest.approx(one[:2], rel=1e-2)
+    assert json.loads((tmp_path / "two" / "run.json").read_text())["processes"] == 2
+
+
+def test_the_familiar_command(tmp_path):
+    """The flags of the first inspiring system, on a folder of VGGFace2's layout, from published weights."""
+    from facelib.backbones import create
+
+    folder = make_people(tmp_path / "VGGFace2" / "train_align").parent
+    (tmp_path / "data").mkdir()
+    run(
+        *(sys.executable, "-m", "facelib.cli", "list", str(folder)),
+        *(
+            "--out",
+            str(tmp_path / "data" / "train.txt"),
+            "--val",
+            str(tmp_path / "data" / "val.txt"),
+            "--val-share",
+            "0.5",
+        ),
+    )
+    torch.manual_seed(0)
+    weights = {name: value.half() for name, value in create("iresnet18", 512, 32).state_dict().items()}
+    torch.save(weights, tmp_path / "backbone.pth")
+    done = run(
+        *TRAIN, "--dataset-root", str(folder), "--train-list", str(tmp_path / "data" / "train.txt"),
+        *("--val-list", str(tmp_path / "data" / "val.txt"), "--num-classes", "6", "--backbone", "resnet18"),
+        *("--pre-trained", str(tmp_path / "backbone.pth"), "--metric", "arcface", "--device", "cpu"),
+        *("--size", "32", "--batch", "6", "--lr", "0.02", "--epochs", "4", "--out", str(tmp_path / "run")),
+    )  # fmt: skip
+    assert "verification" in done.stdout and "accuracy" in done.stdout
+    assert float(done.stdout.split("verification ")[1].split()[0]) > 80
