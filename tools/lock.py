@@ -25,7 +25,7 @@ else:
     import tomli as tomllib
 
 ROOT = Path(__file__).resolve().parent.parent
-EXTRAS = ("book", "test", "export")  # what the lock covers, beside the package itself
+EXTRAS = ("book", "test", "data", "train", "export")  # what the lock covers, beside the package itself
 # PyTorch pins its CUDA packages itself, and only on Linux: a lock that names them installs nowhere else.
 LEFT_TO_TORCH = re.compile(r"^(nvidia-|cuda-|triton$)")
 NOT_PINNED = {"facelib", "pip"}
@@ -55,10 +55,15 @@ def read_lock(root: Path = ROOT) -> dict[str, str]:
 
 
 def direct_names(root: Path = ROOT) -> list[str]:
-    """Return the packages that pyproject.toml names in its core and in the extras of the lock, sorted."""
+    """Return the packages that pyproject.toml names in its core and in the extras of the lock, sorted.
+
+    What only an older Python needs is left out: the lock is for 3.11.
+    """
     project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]
     groups = [project["dependencies"], *(project["optional-dependencies"][extra] for extra in EXTRAS)]
-    return sorted({canonicalize_name(Requirement(line).name) for group in groups for line in group})
+    wanted = [Requirement(line) for group in groups for line in group]
+    here = {"python_version": "3.11", "python_full_version": "3.11.0"}
+    return sorted({canonicalize_name(r.name) for r in wanted if r.marker is None or r.marker.evaluate(here)})
 
 
 def environment(root: Path = ROOT) -> str:
