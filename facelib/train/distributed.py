@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +36,16 @@ class World:
             values /= self.size
         return values
 
+    def agree(self, wish: bool, now: bool) -> bool:
+        """Whether any process wishes to stop; several of them ask each other only ``now`` and then."""
+        if self.size == 1:
+            return wish
+        if not now:
+            return False
+        wishes = torch.tensor(float(wish), device=self.device)
+        dist.all_reduce(wishes, dist.ReduceOp.MAX)
+        return bool(wishes.item())
+
     def wrap(self, model: nn.Module, sync_bn: bool = False) -> nn.Module:
         """The model with gradients averaged over the processes."""
         if self.size == 1:
@@ -62,7 +73,8 @@ def world(device: str) -> Iterator[World]:
     own = usable(f"cuda:{local}" if device == "cuda" else device)
     if own.type == "cuda":
         torch.cuda.set_device(own)
-    dist.init_process_group("nccl" if own.type == "cuda" else "gloo")
+    patience = timedelta(hours=2)  # the others wait while the first validates
+    dist.init_process_group("nccl" if own.type == "cuda" else "gloo", timeout=patience)
     try:
         yield World(dist.get_rank(), size, own)
     finally:

@@ -32,6 +32,7 @@ from .state import State, clip
 from .validate import PRECISION, Validation
 
 REPORT_SECONDS = 2.0
+TOGETHER = 20  # steps between reports of several processes, which must agree on when, as clocks do not
 
 
 def train(
@@ -150,11 +151,12 @@ class Run:
                 state.step += 1
                 report.add(values)
                 ended = state.step % per_epoch == 0 or state.step == self.steps
-                if ended or self.stopped or (save_every and state.step % save_every == 0):
+                stop = self.place.agree(self.stopped, state.step % TOGETHER == 0 or ended)
+                if ended or stop or (save_every and state.step % save_every == 0):
                     report.write()
                     figures = self.validate() if ended else figures
                     self.save()
-                if self.stopped and state.step < self.steps:
+                if stop and state.step < self.steps:
                     raise KeyboardInterrupt
         if not figures:  # a finished run was resumed
             figures = self.validate()
@@ -255,7 +257,7 @@ class Run:
 
 
 class Report:
-    """Means since the last report, every two seconds and at the end of an epoch."""
+    """Means since the last report, every two seconds (every 20 steps of several processes) and after each epoch."""
 
     def __init__(self, run: Run, bar: tqdm) -> None:
         self.run, self.bar = run, bar
@@ -266,7 +268,8 @@ class Report:
         """Take in the figures of a step."""
         self.values.append(values)
         self.bar.update(self.run.recipe.batch)
-        if time.perf_counter() - self.at > REPORT_SECONDS:
+        alone = self.run.place.size == 1
+        if time.perf_counter() - self.at > REPORT_SECONDS if alone else self.run.state.step % TOGETHER == 0:
             self.write()
 
     def write(self) -> None:

@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -57,13 +58,31 @@ def run(*command):
     return done
 
 
-def arguments(folder, out, **changes):
+def arguments(folder, out, save_every=1, **changes):
     settings = recipe(folder, **changes).to_dict()
     settings.pop("milestones")
     settings = {k: v for k, v in settings.items() if v != "" and not isinstance(v, bool)}
     return [x for k, v in settings.items() for x in (f"--{k.replace('_', '-')}", str(v))] + [
-        "--out", str(out), "--device", "cpu", "--workers", "0", "--threads", "1", "--save-every", "1", "--quiet"
+        "--out", str(out), "--device", "cpu", "--workers", "0", "--threads", "1",
+        "--save-every", str(save_every), "--quiet",
     ]  # fmt: skip
+
+
+def test_two_processes_stop_together(people, tmp_path):
+    """Ctrl-C reaches them in different steps; they agree on one, save and end."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *TRAIN[1:]]
+    plan = arguments(people, tmp_path / "run", 0, epochs=500)
+    process = subprocess.Popen([*command, *plan], env=ENVIRONMENT, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    try:
+        last, begun = tmp_path / "run" / "last.pt", time.monotonic()
+        while not last.exists() and process.poll() is None and time.monotonic() - begun < 120:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)  # torchrun passes it on
+        _, said = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert "goes on" in said, said[-2000:]
+    assert 0 < checkpoint.load(last)["step"] < 3500
 
 
 @pytest.mark.parametrize("metric", ["cosface", "curricularface"])
