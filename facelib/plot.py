@@ -11,6 +11,7 @@ import numpy as np
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
+from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
 from .alignment import TEMPLATE_112
 from .faces import LANDMARK_NAMES, Faces
@@ -243,6 +244,40 @@ def regions(ax: Axes, x: Any, y: Any, leads: Sequence[Any], names: Sequence[str]
             box = {"facecolor": "white", "edgecolor": "none", "pad": 1, "alpha": 0.8}
             ax.text(np.mean(np.asarray(x)[own]), np.mean(np.asarray(y)[own]), name, ha="center", size=8, bbox=box)
     return borders
+
+
+def cloud(points: Any, labels: Any, names: Sequence[str] = "0123456789", ax: Axes | None = None) -> Axes:
+    """Points of the plane (N, 2), each drawn as the sign of its class and in its colour; labels (N,) from 0."""
+    points, labels = np.asarray(points), np.asarray(labels)
+    ax = _axes(ax, (6, 6))
+    for label in np.unique(labels):
+        colour = (BLUE, ORANGE, GREEN, PINK, SKY, RED, "#666666")[label % 7]
+        x, y = points[labels == label].T
+        ax.scatter(x, y, 28, marker=f"${names[label]}$", color=colour, linewidths=0.2)
+    return ax
+
+
+def thumbnails(ax: Axes, points: Any, pictures: Any, labels: Any, zoom: float = 0.8) -> None:
+    """Small pictures at points of the plane (N, 2), framed in the colour of their class; labels (N,) from 0."""
+    points = np.asarray(points)
+    ax.scatter(points[:, 0], points[:, 1], s=0)  # sets the limits
+    ax.margins(0.1)
+    for point, picture, label in zip(points, pictures, labels, strict=True):
+        colour = (BLUE, ORANGE, GREEN, PINK, YELLOW, RED, SKY)[int(label) % 7]
+        frame = {"edgecolor": colour, "linewidth": 2}
+        ax.add_artist(AnnotationBbox(OffsetImage(picture, zoom=zoom), point, pad=0, bboxprops=frame))
+
+
+def intervals(rows: Mapping[str, Any], xlabel: str = "", ax: Axes | None = None, dots: Sequence[Any] = ()) -> Axes:
+    """A row for each name with its (low, middle, high) as a line and a mark, first on top; ``dots`` are its runs."""
+    ax = _axes(ax, (len(rows), 12))
+    for y, (low, middle, high) in enumerate(rows.values()):
+        ax.plot([low, high], [y, y], color=ORANGE, linewidth=2.5)
+        ax.plot(middle, y, "|", color=ORANGE, markersize=12, markeredgewidth=3)
+    for y, runs in enumerate(dots):
+        ax.plot(runs, [y] * len(runs), "o", color=BLUE, alpha=0.5, markersize=4)
+    ax.set(xlabel=xlabel, yticks=range(len(rows)), yticklabels=list(rows), ylim=(len(rows) - 0.5, -0.5))
+    return ax
 
 
 def panels(count: int, columns: int, shape: tuple[int, ...], width: float = 9) -> np.ndarray:

@@ -22,7 +22,7 @@
 # - say what happens past 180 degrees, and at a cosine of exactly 1, and what common programs do about it;
 # - explain how the scale `s` and the margin `m` work together, and spot three mistakes that raise no error.
 #
-# **Before this** lesson 05, in preparation: softmax, normalised embeddings and centres, the scale `s`. What is needed is repeated in the first section.
+# **Before this** [lesson 05](05_softmax_to_sphere.ipynb): softmax, normalised embeddings and centres, the scale `s`. What is needed is repeated in the first section.
 #
 # **Time** about 20 s to run on two CPU cores
 # · about 90 minutes to read and do
@@ -662,7 +662,7 @@ print(f"from p = 0.95 to 0.05 it takes {soft[16]} degrees at s = 16, {soft[64]} 
 assert soft[16] > 3 * soft[64]
 
 # %% [markdown]
-# With $s$ too small the probability is near 0 everywhere and the pull never fades: every embedding, good or bad, is drawn alike, and the margin has nothing to move. With $s$ large the loss becomes a yes or no: nothing inside the border, everything outside. A large $s$ alone leaves embeddings at 80 degrees in peace; the margin moves that border inwards to where it is wanted. This is why the two are set together, and why $s$ must grow with the number of classes (lesson 05).
+# With $s$ too small the probability is near 0 everywhere and the pull never fades: every embedding, good or bad, is drawn alike, and the margin has nothing to move. With $s$ large the loss becomes a yes or no: nothing inside the border, everything outside. A large $s$ alone leaves embeddings at 80 degrees in peace; the margin moves that border inwards to where it is wanted. This is why the two are set together, and why $s$ must grow with the number of classes ([lesson 05](05_softmax_to_sphere.ipynb)).
 #
 # ## Adaptive margins in one picture
 #
@@ -713,7 +713,7 @@ for kind, lines in {"AdaFace": adaptive, "MagFace": magnitude}.items():
         print(f"{kind}, {name:11} falls by {abs(near):.2f} a radian at 20 degrees, by {far:.2f} at 120")
 
 # %% [markdown]
-# Both ask more of long embeddings: their curves lie lower. But it is slopes that pull. AdaFace pulls a short embedding, far from its centre, less than a long one there: a picture too poor to be recognised is spared. With MagFace both are pulled less as the angle with its margin nears 180 degrees. Whether a length stands for quality at all depends on the network; lesson 07, in preparation, tries them.
+# Both ask more of long embeddings: their curves lie lower. But it is slopes that pull. AdaFace pulls a short embedding, far from its centre, less than a long one there: a picture too poor to be recognised is spared. With MagFace both are pulled less as the angle with its margin nears 180 degrees. Whether a length stands for quality at all depends on the network; [lesson 07](07_margins_at_work.ipynb) tries them.
 #
 # ## Break it
 #
@@ -1040,4 +1040,4 @@ check.steepness(steepness)
 # - Past 180 degrees a rule must be chosen. For ArcFace in many dimensions it is rarely needed; SphereFace with m = 4 cannot do without.
 # - Detached gradients have the same logits and another descent. The arccosine at 1, logits in 16 bits and a forgotten `s` fail without an error message.
 #
-# How to put head and margin into your own training loop is one page: [a head in your own training loop](../book/heads.md). Lesson 07, in preparation, puts all margins to work: the same network, seeds and budget, and clouds of embeddings that can be looked at.
+# How to put head and margin into your own training loop is one page: [a head in your own training loop](../book/heads.md). [Lesson 07](07_margins_at_work.ipynb) puts all margins to work: the same network, seeds and budget, and clouds of embeddings that can be looked at.

@@ -36,6 +36,8 @@ try:
 except ModuleNotFoundError:  # a fresh Colab
     # %pip install --quiet "facelib @ git+https://github.com/facelib-course/facelib-course"
     import facelib
+import textwrap
+
 import cv2
 import matplotlib.pyplot as plt
 import numpy as np
@@ -861,9 +863,10 @@ for name, row in {"raw pixels": learned["floor"], **runs}.items():
     print(
         f"{name:<28}{row['unseen easy']:>10.1f}{row['unseen hard']:>10.1f}{row['real']:>10.1f}  ({low:.1f} to {high:.1f})"
     )
+assert np.ptp([row["real"] for row in learned["rows"]]) < 1.5 and len(learned["rows"]) >= 2
 
 # %% [markdown]
-# Nothing but rendered people was shown, and the photographs come out far above the floor. They also come out far below the unseen rendered people, and hard pairs below easy ones. Networks trained on millions of photographs are published with more than 99 % on LFW ([Deng et al. 2019](../book/bibliography.md)). That distance is the price of rendering, and the reason why the sentence "works on synthetic faces" says little. It is one network; how far another seed can be from it, the next figure shows.
+# Nothing but rendered people was shown, and the photographs come out far above the floor. They also come out far below the unseen rendered people, and hard pairs below easy ones. Networks trained on millions of photographs are published with more than 99 % on LFW ([Deng et al. 2019](../book/bibliography.md)). That distance is the price of rendering, and the reason why the sentence "works on synthetic faces" says little. The networks of the two seeds agree to about a point, which is well inside the interval of either.
 #
 # Which part of the rendering makes the difference? The study draws 200 people once for every change, always the same people in the same scenes *but for that change*, trains the same small network for the same number of pictures, two seeds each, and judges it without the change: on the photographs, and on rendered people it has not seen. We look at the area under the ROC curve (the chance that a same pair scores above a different one; lesson 11 derives it), which moves less by chance than accuracy.
 #
@@ -886,7 +889,8 @@ for key, title in keys.items():
     gain[key] = {name: value - base for name, value in values.items()}
     worse[key] = [name for name, value in gain[key].items() if value.mean() < -band[key]]
     better = [name for name, value in gain[key].items() if value.mean() > band[key]]
-    print(f"{title}: better {', '.join(better) or 'none'}; worse {', '.join(worse[key]) or 'none'}")
+    for word, names in (("better", better), ("worse", worse[key])):
+        print(f"{title}, {word}:", *textwrap.wrap(", ".join(names) or "none", 70), sep="\n    ")
 early, now = ([row["real area"] for row in rows[:2]] for rows in (study["early renderer"], study["rows"]))
 print(f"area on photographs: early renderer {np.mean(early):.1f} %, this one {np.mean(now):.1f} %, two seeds each")
 standing_out = {"one light", "hair hidden", "hair of a stranger", "strong augmentation"}
@@ -908,7 +912,9 @@ for ax, (key, title) in zip(axes, keys.items(), strict=True):
 #
 # **Strong augmentation** is worse everywhere, on rendered people too: so many changes are not yet learned after so few pictures. That is a statement about this budget and not about augmentation.
 #
-# **Even skin**, half the resolution, a grey wall, no colour, no margin, no augmentation: on photographs none of these moves the area by two points and a half, up or down. One or two lie just outside the band; among ten changes looked at, chance alone puts one there now and then, and two seeds cannot tell. On rendered hard pairs other changes stand out, the missing margin among them. What helps with rendered strangers need not help with real ones, so it is the left panel that a renderer must be built for.
+# **All other changes** move the area on photographs by less than two points and a half: skin without a mark, the same brows and irises on everybody, neutral faces, exact landmarks, a clean file, one exposure, a grey wall, half the resolution, no colour, no margin, no augmentation. Some lie at the edge of the band or just outside. With so many changes looked at, chance alone puts one there now and then, and two seeds cannot tell which. That hardly any lies to the right of zero is no finding either: all are compared with the same two networks, and those may have been lucky. What can be said is that no single one of them is what keeps rendered training from photographs.
+#
+# On rendered hard pairs other changes stand out, the missing margin among them. What helps with rendered strangers need not help with real ones, so it is the left panel that a renderer must be built for.
 #
 # The renderer itself is such a change. An early version, with even light, plain backdrops and another tone curve, was put to the same test: the last line compares both.
 

@@ -1,13 +1,14 @@
-"""A recogniser small enough to be trained many times on two cores; ``learn.py`` and ``transfer.py`` share it.
+"""A recogniser small enough to be trained many times on two cores; ``learn``, ``transfer`` and ``margins`` share it.
 
 A residual network of 0.6 million weights for pictures of 56 pixels (crops of 112, every 2 x 2 pixels averaged),
-CosFace, stochastic gradient descent with a cosine schedule. Everything is counted in pictures, not in minutes, so that
-a busy machine changes no result.
+CosFace (``margins`` puts other heads in its place), stochastic gradient descent with a cosine schedule. Everything is
+counted in pictures, not in minutes, so that a busy machine changes no result.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -118,7 +119,7 @@ def augment(x: Tensor, how: str, generator: torch.Generator) -> Tensor:
     return x.clamp(-1, 1).contiguous(memory_format=torch.channels_last)
 
 
-def _camera(x: Tensor, normal, generator: torch.Generator) -> Tensor:  # type: ignore[no-untyped-def]
+def _camera(x: Tensor, normal: Callable[..., Tensor], generator: torch.Generator) -> Tensor:
     """Gamma, white balance, saturation, uneven light, low resolution, noise and a covered patch."""
     n, side = len(x), x.shape[-1]
     uniform = torch.rand(n, 8, generator=generator)
@@ -130,8 +131,8 @@ def _camera(x: Tensor, normal, generator: torch.Generator) -> Tensor:  # type: i
     x = (x + 1) * torch.exp(light) - 1
     for low, high, share in ((0.0, 0.12, 0.3), (0.12, 0.27, 0.45), (0.27, 0.4, 0.65)):
         rows = ((uniform[:, 1] >= low) & (uniform[:, 1] < high)).nonzero().squeeze(1)
-        small = F.interpolate(x[rows], size=(int(side * share),) * 2, mode="area") if len(rows) else x[rows]
         if len(rows):
+            small = F.interpolate(x[rows], size=(int(side * share),) * 2, mode="area")
             large = F.interpolate(small, size=(side, side), mode="bilinear", align_corners=False)
             x = x.index_copy(0, rows, large)
     x = x + 0.08 * uniform[:, 2, None, None, None] * normal(3, side, side)
@@ -142,15 +143,37 @@ def _camera(x: Tensor, normal, generator: torch.Generator) -> Tensor:  # type: i
     return torch.where(covered[:, None], normal(1, 1, 1).clamp(-1, 1), x)
 
 
-def train(x: Tensor, labels: Tensor, how: Training, seed: int = 0, quiet: bool = False) -> nn.Sequential:
-    """Train a new network on pictures (N, 3, side, side) of the people labels (N,); ready to be judged."""
+class CosFaceHead(nn.Module):
+    """The recipe's centres and loss: embeddings (B, 128), labels (B,) and how far the training is (0 to 1) -> loss."""
+
+    def __init__(self, classes: int, how: Training) -> None:
+        super().__init__()
+        self.weight, self.how = nn.Parameter(0.05 * torch.randn(classes, 128)), how
+
+    def forward(self, embedded: Tensor, labels: Tensor, done: float) -> Tensor:
+        cosine = F.normalize(embedded) @ F.normalize(self.weight).T
+        m = self.how.margin * min(1.0, done / 0.3)  # a margin from the start stalls
+        return F.cross_entropy(CosFace(s=self.how.scale, m=m)(cosine, labels), labels)
+
+
+def train(
+    x: Tensor,
+    labels: Tensor,
+    how: Training,
+    seed: int = 0,
+    quiet: bool = False,
+    head: Callable[[int, Training], nn.Module] = CosFaceHead,
+) -> nn.Sequential:
+    """Train a new network on pictures (N, 3, side, side) of the people labels (N,); ready to be judged.
+
+    ``head`` makes the head for a number of classes; it is called as ``CosFaceHead`` is.
+    """
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed + 1)
     net = network(how.widths, how.side).to(memory_format=torch.channels_last)
-    centres = nn.Parameter(0.05 * torch.randn(int(labels.max()) + 1, 128))
-    optimiser = torch.optim.SGD(
-        [*net.parameters(), centres], lr=how.rate, momentum=0.9, weight_decay=5e-4, nesterov=True
-    )
+    made = head(int(labels.max()) + 1, how)
+    weights = [*net.parameters(), *made.parameters()]
+    optimiser = torch.optim.SGD(weights, lr=how.rate, momentum=0.9, weight_decay=5e-4, nesterov=True)
     steps, order = how.pictures // how.batch, torch.empty(0, dtype=torch.int64)
     with tqdm(total=steps * how.batch, unit="pictures", disable=quiet, mininterval=2) as bar:
         for step in range(steps):
@@ -160,23 +183,16 @@ def train(x: Tensor, labels: Tensor, how: Training, seed: int = 0, quiet: bool =
             done = step / steps
             for group in optimiser.param_groups:
                 group["lr"] = how.rate * min(1, done / 0.05) * (1 + math.cos(math.pi * done)) / 2 + 1e-5
-            loss = _loss(
-                net, centres, _grey(augment(x[rows], how.augmentation, generator), how), labels[rows], how, done
-            )
+            shown = _grey(augment(x[rows], how.augmentation, generator), how)
+            with torch.autocast("cpu", torch.bfloat16, enabled=how.half):
+                embedded = net(shown)
+            loss = made(embedded.float(), labels[rows], done)
             optimiser.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(net.parameters(), 5)
             optimiser.step()
             bar.update(how.batch)
     return net.eval()
-
-
-def _loss(net: nn.Module, centres: Tensor, x: Tensor, labels: Tensor, how: Training, done: float) -> Tensor:
-    with torch.autocast("cpu", torch.bfloat16, enabled=how.half):
-        embedded = net(x)
-    cosine = F.normalize(embedded.float()) @ F.normalize(centres).T
-    margin = CosFace(s=how.scale, m=how.margin * min(1.0, done / 0.3))  # a margin from the start stalls
-    return F.cross_entropy(margin(cosine, labels), labels)
 
 
 def _grey(x: Tensor, how: Training) -> Tensor:

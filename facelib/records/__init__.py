@@ -14,7 +14,10 @@ from ..errors import FaceLibError
 
 
 def load(name: str) -> dict[str, Any]:
-    """The record ``name``: "learn" (ten minutes of two cores) or "transfer" (what carries over to photographs).
+    """The record ``name``, of the script of that name in ``benchmarks/``.
+
+    "learn": ten minutes of two cores. "margins": every margin on the same problem. "transfer": what carries over to
+    photographs.
 
     Raises
     ------
