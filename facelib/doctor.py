@@ -23,11 +23,12 @@ REFERENCE_MS = 42.0
 """Milliseconds that ``probe`` measured on the two cores on which the seconds in lessons.json were recorded."""
 
 SLOW_SECONDS = 60
-EXTRAS = ("book", "test", "train", "search", "export")
+EXTRAS = ("book", "test", "data", "train", "search", "export")
 MODULES: dict[str, str | None] = {  # of the packages that facelib imports, where the name differs
     "opencv-python-headless": "cv2",
     "pillow": "PIL",
     "scikit-image": "skimage",
+    "scikit-learn": "sklearn",
     "facenet-pytorch": None,  # only its files are used
 }
 

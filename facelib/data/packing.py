@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import FaceLibError
-from ..folders.files import TEMPORARY, finished_files, write_atomically
+from ..folders.files import finished_files, new_file, write_atomically
 from .packed import BATCH, FORMAT, INDEX, Packing, read_index
 from .reading import read_each, reason
 from .source import Source, require
@@ -160,23 +159,16 @@ def _write_part(
     arrow = require("pyarrow")
     schema = arrow.schema([("image", arrow.large_binary()), ("label", arrow.int64()), ("name", arrow.string())])
     left_out: list[tuple[str, str]] = []
-    temporary = path.parent / f"{TEMPORARY[0]}{os.getpid()}-{secrets.token_hex(4)}{TEMPORARY[1]}"
     pictures = 0
-    try:
-        with arrow.OSFile(os.fspath(temporary), "wb") as sink, require("pyarrow.ipc").new_file(sink, schema) as writer:
+    with new_file(path) as file:
+        with require("pyarrow.ipc").new_file(file, schema) as writer:
             for rows in _in_batches(_readable(source, indices, workers, left_out, progress)):
                 columns = [list(column) for column in zip(*rows, strict=True)]
                 writer.write_batch(arrow.record_batch(columns, schema=schema))
                 pictures += len(rows)
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
-        entry = {"file": path.name, "pictures": pictures, "bytes": os.path.getsize(temporary)}
-        digest = sha256(temporary)
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    return {**entry, "sha256": digest, "left_out": left_out}
+        file.flush()
+        size, digest = os.path.getsize(file.name), sha256(Path(file.name))  # before the part takes its place
+    return {"file": path.name, "pictures": pictures, "bytes": size, "sha256": digest, "left_out": left_out}
 
 
 def _readable(

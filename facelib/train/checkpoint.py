@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from ..errors import FaceLibError
-from ..folders.files import TEMPORARY
+from ..folders.files import new_file
 
 FORMAT = 1
 LAST = "last.pt"
@@ -24,19 +22,11 @@ def save(path: Path, content: dict[str, Any]) -> None:
     OSError
         Disk full, no permission; the old checkpoint is as it was.
     """
-    temporary = path.parent / f"{TEMPORARY[0]}{os.getpid()}-{secrets.token_hex(4)}{TEMPORARY[1]}"
-    try:
-        with open(temporary, "xb") as file:
-            try:
-                torch.save(content | {"format": FORMAT}, file)
-            except RuntimeError as error:  # torch's writer hides what the system said
-                raise OSError(f"writing failed: {str(error).splitlines()[0]}") from error
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with new_file(path) as file:
+        try:
+            torch.save(content | {"format": FORMAT}, file)
+        except RuntimeError as error:  # torch's writer hides what the system said
+            raise OSError(f"writing failed: {str(error).splitlines()[0]}") from error
 
 
 def load(path: Path) -> dict[str, Any]:
