@@ -121,6 +121,8 @@ def test_the_log_holds_every_step_once(people, tmp_path, monkeypatch):
         killed_after(patch, 10)
         with pytest.raises(Stop):
             train(recipe(people), tmp_path / "run", quiet=True, save_every=4)
+    with open(tmp_path / "run" / "log.jsonl", "a") as file:  # reported after the checkpoint of step 8, then cut short
+        file.write('{"step": 9, "loss": 1.0}\n{"step": 10, "lo')
     train(recipe(people), tmp_path / "run", quiet=True, save_every=1, resume=True)
     steps = [row["step"] for row in read_log(tmp_path / "run") if "loss" in row]
     assert steps == sorted(set(steps)) and steps[-1] == 14
