@@ -7,8 +7,13 @@ import numpy as np
 import pytest
 
 from facelib import MTCNN, Embedder, align, load_image, samples
+from facelib.data import read_lfw_pairs
 from facelib.preprocess import IMAGENET
 from tests.conftest import REAL
+
+needs_photographs = pytest.mark.skipif(
+    not (REAL / "lfw_devtest").exists(), reason="photographs of real people are not in this checkout"
+)
 
 
 def aligned(mtcnn: MTCNN, images: list[np.ndarray]) -> np.ndarray:
@@ -36,7 +41,7 @@ def test_a_detected_crop_is_nearly_the_crop_of_the_true_landmarks():
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not (REAL / "lfw_devtest").exists(), reason="photographs of real people are not in this checkout")
+@needs_photographs
 def test_one_thousand_pairs_of_lfw_view_1():
     folder = REAL / "lfw_devtest"
     rows = [line.split("\t") for line in (folder / "pairsDevTest.txt").read_text().splitlines()[1:]]
@@ -52,3 +57,10 @@ def test_one_thousand_pairs_of_lfw_view_1():
     same = np.array([row[0] == row[2] for row in rows])
     assert (len(same), same.sum()) == (1000, 500)
     assert best_accuracy(scores, same) >= 0.99
+
+
+@needs_photographs
+def test_the_development_pairs_are_read_as_they_are():
+    pairs = read_lfw_pairs(REAL / "lfw_devtest" / "pairsDevTest.txt")
+    assert pairs.same.sum() == 500 and len(pairs.names) == 2000
+    assert all((REAL / "lfw_devtest" / "images" / name).is_file() for name in pairs.names)

@@ -260,8 +260,6 @@ def test_kinds_of_input(images):
     assert EVERYTHING(images[:0], numbers[:0]).shape == (0, 3, 112, 112)
 
 
-@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(
-    not torch.cuda.is_available(), reason="no CUDA device"))])  # fmt: skip
 def test_devices(images, device):
     numbers = EVERYTHING.draw(8, seeded(1))
     ours = EVERYTHING(images.to(device), numbers)

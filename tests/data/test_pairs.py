@@ -240,11 +240,3 @@ def test_broken_pairs_are_named_with_their_line(line: int, text: str, fault: str
     (tmp_path / "pairs.txt").write_text("\n".join(lines), "utf-8")
     with pytest.raises(FaceLibError, match=rf"pairs\.txt.*{fault}"):
         read_lfw_pairs(tmp_path / "pairs.txt")
-
-
-@pytest.mark.skipif(not (REAL / "lfw_devtest").exists(), reason="no photographs in this checkout")
-def test_the_real_development_pairs() -> None:
-    pairs = read_lfw_pairs(REAL / "lfw_devtest" / "pairsDevTest.txt")
-    assert pairs.same.sum() == 500 and len(pairs.names) == 2000
-    found = [name for name in pairs.names if (REAL / "lfw_devtest" / "images" / name).is_file()]
-    assert len(found) == 2000
