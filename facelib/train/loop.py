@@ -210,6 +210,7 @@ class Run:
         if self.validation is None or not self.place.first:
             return {}
         figures = self.validation(self.state.judged, self.place.device)
+        self._note(self.validation.faults)
         self.log.write(self.state.step, {f"validation {name}": value for name, value in figures.items()})
         if not self.quiet:
             shown = ", ".join(f"{name} {100 * value:.2f} %" for name, value in figures.items())

@@ -33,6 +33,7 @@ class Validation:
         sizes = np.bincount(source.labels)
         alike, different = (sizes * (sizes - 1) // 2).sum(), (len(source) ** 2 - (sizes**2).sum()) // 2
         count = 2 * int(min(PAIRS // 2, alike, different))
+        self.faults: list[str] = []  # of pictures that the last validation could not read
         self.pairs = random_pairs(source.labels, count, seed=0) if count >= FEWEST else None
         if self.pairs is None and not classes:
             raise FaceLibError(
@@ -43,17 +44,22 @@ class Validation:
     def __call__(self, model: Recogniser, device: torch.device) -> dict[str, float]:
         """Figures as fractions: "verification" accuracy over ten folds, its "auc", and "accuracy" of the classes.
 
-        What cannot be judged is left out: pairs where there are too few, classes where labels mean others.
+        What cannot be judged is left out: pairs where there are too few or a picture cannot be read, classes where
+        labels mean others.
         """
         network, head = model.network.eval(), model.head.eval()
         dtype = PRECISION[model.recipe.precision]
         vectors: list[Tensor] = []
+        readable: list[Tensor] = []
         right = known = 0
-        for images, labels, _ in batches(self.source, self.size, None, self.batch, self.workers, False):
+        self.faults = []
+        for images, labels, faults in batches(self.source, self.size, None, self.batch, self.workers, False):
             crops = (images.to(device).float() - 127.5) / 127.5
             with torch.autocast(device.type, dtype, enabled=dtype is not None):
                 embeddings = network(crops).float()
             vectors.append(F.normalize(embeddings).cpu())
+            readable.append(labels >= 0)
+            self.faults += faults
             if self.classes:
                 right += int((head(embeddings).argmax(1).cpu() == labels).sum())
                 known += int((labels >= 0).sum())
@@ -61,7 +67,8 @@ class Validation:
         figures = {}
         if self.pairs is not None:
             a, b, same = self.pairs
-            unit = torch.cat(vectors).numpy()
-            report = verification(unit[a], unit[b], same)
+            unit, there = torch.cat(vectors).numpy(), torch.cat(readable).numpy()
+            kept = there[a] & there[b]
+            report = verification(unit[a[kept]], unit[b[kept]], same[kept])
             figures = {"verification": float(report.accuracy), "auc": float(report.auc)}
         return figures | ({"accuracy": right / max(1, known)} if self.classes else {})

@@ -10,7 +10,7 @@ import torch
 import facelib
 from facelib import FaceLibError
 from facelib.train import checkpoint as checkpoints
-from facelib.train import train
+from facelib.train import train, validate
 from facelib.train.distributed import World
 from facelib.train.log import read_log
 from facelib.train.loop import Run
@@ -172,6 +172,18 @@ def test_a_bad_picture_is_left_out_named_and_counted(tmp_path, capsys):
     train(recipe(folder), tmp_path / "run", quiet=True)
     assert capsys.readouterr().err.count("0003_01.png") == 1
     assert json.loads((tmp_path / "run" / "run.json").read_text())["left out"] == 1
+
+
+def test_a_bad_picture_in_validation_is_named_and_its_pairs_are_left_out(people, tmp_path, capsys, monkeypatch):
+    judged = []
+    verify = validate.verification
+    monkeypatch.setattr(validate, "verification", lambda a, b, same: judged.append(len(same)) or verify(a, b, same))
+    folder = make_people(tmp_path / "data").parent
+    for _ in range(2):
+        train(recipe(people, epochs=1, val_list=str(folder)), tmp_path / str(len(judged)), quiet=True)
+        (folder / "n000001" / "0003_01.png").write_bytes(b"no picture")
+    assert judged[1] < judged[0]
+    assert capsys.readouterr().err.count("0003_01.png") == 1
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_good_one(people, tmp_path):
