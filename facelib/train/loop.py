@@ -23,7 +23,7 @@ from ..errors import FaceLibError
 from ..folders.files import finished_files
 from . import checkpoint
 from .distributed import World, world
-from .log import Log
+from .log import Log, commit
 from .order import Order, generator, step_seed
 from .pictures import batches, open_training, open_validation, same_people
 from .recipe import Recipe, write_recipe
@@ -130,7 +130,7 @@ class Run:
             (out / "recipe.toml").write_text(write_recipe(recipe), "utf-8")
         self.unreadable: set[str] = set()
         self.stopped = False
-        self.began, self.shown = time.perf_counter(), 0
+        self.began, self.shown, self.commit = time.perf_counter(), 0, commit()  # the code may change while it runs
 
     def _validation(self) -> Validation | None:
         source = open_validation(self.recipe)

@@ -13,7 +13,6 @@ from .. import __version__
 from ..backbones.weights import save_weights
 from ..folders.files import write_atomically
 from ..preprocess import Preprocess
-from .log import commit
 
 if TYPE_CHECKING:
     from .loop import Run
@@ -37,7 +36,7 @@ def record(run: Run, figures: dict[str, float]) -> dict[str, Any]:
         "pictures": len(run.source),
         "left out": len(run.unreadable),
         "steps": run.state.step,
-        "commit": commit(),
+        "commit": run.commit,
         "facelib": __version__,
         "torch": str(torch.__version__),
         "python": platform.python_version(),

@@ -56,7 +56,7 @@ class Validation:
         for images, labels, faults in batches(self.source, self.size, None, self.batch, self.workers, False):
             crops = (images.to(device).float() - 127.5) / 127.5
             with torch.autocast(device.type, dtype, enabled=dtype is not None):
-                embeddings = network(crops).float()
+                embeddings = network.forward(crops).float()  # a compiled network would be compiled anew for this
             vectors.append(F.normalize(embeddings).cpu())
             readable.append(labels >= 0)
             self.faults += faults
