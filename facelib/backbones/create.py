@@ -19,10 +19,13 @@ NAMES: dict[str, Callable[..., nn.Module]] = {
     "iresnet50": partial(IResNet, 50),
     "iresnet100": partial(IResNet, 100),
     "mobilefacenet": MobileFaceNet,
+    "mobilefacenet_050": partial(MobileFaceNet, width=0.5),
     "torchvision_resnet50": torchvision_resnet50,
     "torchvision_mobilenet_v2": torchvision_mobilenet_v2,
 }
-"""Name -> a function of (embedding, size, dropout); beside them "timm:" and a name that timm knows."""
+"""Name -> a function of (embedding, size, dropout); beside them "timm:" and a name that timm knows.
+
+``_050``, as timm names it, has half the channels: about a third of the time on a CPU."""
 
 ALIASES = {"resnet18": "iresnet18", "resnet34": "iresnet34", "resnet50": "iresnet50", "resnet100": "iresnet100"}
 """In face recognition "r50" has meant IResNet-50 since ArcFace; torchvision's network says so in its name."""

@@ -25,7 +25,7 @@ from . import checkpoint
 from .distributed import World, world
 from .log import Log, commit
 from .order import Order, generator, step_seed
-from .pictures import batches, open_training, open_validation, same_people
+from .pictures import deal, open_training, open_validation, same_people
 from .recipe import Recipe, write_recipe
 from .record import finish
 from .report import TOGETHER, Report
@@ -141,9 +141,7 @@ class Run:
     def go(self, save_every: int) -> dict[str, float]:
         """Train to the end, report, save; or until somebody asks to stop."""
         state, per_epoch = self.state, self.order.per_epoch
-        loader = iter(
-            batches(self.source, self.recipe.size, self.order, 0, self.workers, self.place.device.type == "cuda")
-        )
+        loader = deal(self.source, self.recipe, self.order, self.workers, self.place)
         figures: dict[str, float] = {}
         with self._signals(), self._bar() as bar:
             report = Report(self, bar)

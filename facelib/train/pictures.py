@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 import cv2
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
 from ..data import Source, open_source
 from ..errors import FaceLibError
 from ..folders.files import encode
+from .distributed import World
 from .order import Order
 from .recipe import Recipe
 
 SYNTHETIC = "synth:"
+ENDLESS = re.compile(r"([1-9]\d*)x([1-9]\d*)")
 
 
 class Rendered(Source):
@@ -41,6 +46,44 @@ class Rendered(Source):
         return self.images[index]
 
 
+class Endless(Source):
+    """So many synthetic people, drawn anew for each step where it is computed, and never kept.
+
+    Only labels can be asked for: an epoch has ``shots`` pictures for each of the people, who are met at random.
+    """
+
+    def __init__(self, people: int, shots: int) -> None:
+        self.people, self.shots, self.title = people, shots, f"{SYNTHETIC}{people}x{shots}"
+        self.labels = np.repeat(np.arange(people), shots)
+
+    def name(self, index: int) -> str:
+        """Person and number of a picture, which is another one in each epoch."""
+        return f"{self.title}/{self.labels[index]}/{index}"
+
+    def read(self, index: int) -> bytes:
+        """There is nothing to read."""
+        raise FaceLibError(f"{self.name(index)}: is drawn in training and kept nowhere")
+
+    def batches(self, recipe: Recipe, order: Order, place: World) -> Iterator[tuple[Tensor, Tensor, list[str]]]:
+        """Batches without end, from the order's first step on, on this process's device.
+
+        Pictures depend on the seed, the step, and on how many processes and parts share it.
+        """
+        from ..synth import Stream
+
+        share = recipe.batch // (order.world * order.parts)
+        stream = Stream(self.people, share, seed=recipe.seed, device=place.device)
+        step = order.start
+        while True:
+            for part in range(order.parts):
+                drawn = stream.render((step * order.world + order.rank) * order.parts + part)
+                images = drawn.images.permute(0, 3, 1, 2)  # share, 3, 112, 112
+                if recipe.size != images.shape[-1]:
+                    images = F.interpolate(images.float(), size=(recipe.size,) * 2, mode="area").round().byte()
+                yield images, drawn.labels, []
+            step += 1
+
+
 class Crops(Dataset[tuple[Tensor, int, str]]):
     """Pictures of a source as uint8 (3, size, size), with label and fault.
 
@@ -62,6 +105,15 @@ class Crops(Dataset[tuple[Tensor, int, str]]):
         if picture.shape[:2] != (self.size, self.size):
             picture = cv2.resize(picture, (self.size, self.size), interpolation=cv2.INTER_AREA)
         return torch.from_numpy(picture.transpose(2, 0, 1).copy()), int(self.source.labels[index]), ""
+
+
+def deal(
+    source: Source, recipe: Recipe, order: Order, workers: int, place: World
+) -> Iterator[tuple[Tensor, Tensor, list[str]]]:
+    """What each part of each step is computed from: pictures (B, 3, size, size), labels (B,), faults."""
+    if isinstance(source, Endless):
+        return source.batches(recipe, order, place)
+    return iter(batches(source, recipe.size, order, 0, workers, place.device.type == "cuda"))
 
 
 def batches(source: Source, size: int, order: Order | None, batch: int, workers: int, pin: bool) -> DataLoader:
@@ -107,14 +159,21 @@ def open_training(recipe: Recipe) -> tuple[Source, int]:
 
 def open_validation(recipe: Recipe) -> Source | None:
     """Pictures to validate on, if any: of synthetic people, others than those of the training."""
-    name = recipe.val_list or (recipe.train_list if recipe.train_list.startswith(SYNTHETIC) else "")
-    return open_pictures(name, recipe.dataset_root, "validation") if name else None
+    name = recipe.val_list
+    if not name and recipe.train_list.startswith(SYNTHETIC):
+        name = f"{SYNTHETIC}mini" if ENDLESS.fullmatch(recipe.train_list.removeprefix(SYNTHETIC)) else recipe.train_list
+    source = open_pictures(name, recipe.dataset_root, "validation") if name else None
+    if isinstance(source, Endless):
+        raise FaceLibError(f"--val-list {name}: these pictures change all the time; validate on {SYNTHETIC}mini")
+    return source
 
 
 def open_pictures(name: str, root: str, split: str) -> Source:
-    """``synth:tiny``, ``synth:mini``, ``synth:standard``, or what ``open_source`` knows."""
+    """``synth:tiny``, ``synth:mini``, ``synth:standard``, ``synth:20000x24``, or what ``open_source`` knows."""
     if name.startswith(SYNTHETIC):
-        return Rendered(name.removeprefix(SYNTHETIC), split)
+        preset = name.removeprefix(SYNTHETIC)
+        endless = ENDLESS.fullmatch(preset)
+        return Endless(int(endless[1]), int(endless[2])) if endless else Rendered(preset, split)
     return open_source(name, root or None)
 
 

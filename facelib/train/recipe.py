@@ -39,7 +39,9 @@ class Recipe:
         For a value that cannot be.
     """
 
-    train_list: str = entry("synth:mini", "data", "List file, or whatever facelib.data.open_source knows.")
+    train_list: str = entry("synth:mini", "data",
+        "List file, or whatever facelib.data.open_source knows; synth:mini and other presets; synth:20000x24: so many"
+        " people drawn as they are needed, 24 pictures of each in an epoch.")  # fmt: skip
     val_list: str = entry("", "data", "The same for validation: people of the training, or others.")
     dataset_root: str = entry("", "data", "Folder that the paths in the lists are relative to.")
     num_classes: int = entry(0, "data", "Number of people in training; 0: as many as there are.", least=0)
