@@ -6,6 +6,7 @@ Lesson 00 shows what an embedding without training sees.
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,9 @@ from .errors import WeightsError
 from .preprocess import Preprocess
 
 Forward = Callable[[np.ndarray], np.ndarray]
+
+SHIPPED = ("mobilefacenet-synth",)
+"""Networks whose weights come with the package; ``facelib/weights/README.md`` says how they were trained."""
 
 
 class Embedder:
@@ -41,16 +45,19 @@ class Embedder:
         self.forward, self.preprocess, self.name = forward, preprocess, name
 
     @classmethod
-    def load(cls, source: str | Path, preprocess: Preprocess | None = None) -> Embedder:
+    def load(cls, source: str | Path, preprocess: Preprocess | None = None, device: str = "cpu") -> Embedder:
         """An embedder by name, or from a file.
 
         Parameters
         ----------
-        source : "hog", or the path of a file
-            "hog" needs no training: histograms of gradient orientations (Dalal and Triggs 2005). A .safetensors file
-            of ``facelib train`` says itself what its network wants to see; an .onnx file does not.
+        source : "mobilefacenet-synth", "hog", or the path of a file
+            "mobilefacenet-synth" was trained on rendered people alone and comes with the package. "hog" needs no
+            training: histograms of gradient orientations (Dalal and Triggs 2005). A .safetensors file of
+            ``facelib train`` says itself what its network wants to see; an .onnx file does not.
         preprocess : Preprocess
             What an ONNX network wants to see; the file itself does not say.
+        device : str
+            Where a .safetensors network computes: "cpu", "cuda", "mps".
 
         Raises
         ------
@@ -59,11 +66,16 @@ class Embedder:
         """
         if str(source) == "hog":
             return cls(_hog, preprocess or Preprocess(mean=(0, 0, 0), std=(1, 1, 1)), "hog")
+        if source in SHIPPED:
+            file = resources.files(__package__).joinpath("weights", f"{source}.safetensors")
+            with resources.as_file(file) as path:
+                return cls(*_safetensors(path, preprocess, device), path.stem)
         path = Path(source)
         if path.suffix == ".safetensors":
-            return cls(*_safetensors(path, preprocess), path.stem)
+            return cls(*_safetensors(path, preprocess, device), path.stem)
         if path.suffix != ".onnx":
-            raise WeightsError(f'{source}: neither a known embedder ("hog") nor a .safetensors or .onnx file')
+            known = ", ".join(f'"{name}"' for name in (*SHIPPED, "hog"))
+            raise WeightsError(f"{source}: neither a known embedder ({known}) nor a .safetensors or .onnx file")
         if not path.is_file():
             raise WeightsError(f"{path}: no such file")
         if preprocess is None:
@@ -92,16 +104,17 @@ def _hog(batch: np.ndarray) -> np.ndarray:
     )
 
 
-def _safetensors(path: Path, preprocess: Preprocess | None) -> tuple[Forward, Preprocess]:
+def _safetensors(path: Path, preprocess: Preprocess | None, device: str) -> tuple[Forward, Preprocess]:
     import torch
 
     from .backbones import load_network
 
     network, own = load_network(path)
+    network.to(device)
 
     @torch.inference_mode()
     def forward(batch: np.ndarray) -> np.ndarray:
-        return network(torch.from_numpy(batch)).float().numpy()
+        return network(torch.from_numpy(batch).to(device)).float().cpu().numpy()
 
     return forward, preprocess or own
 
