@@ -63,6 +63,12 @@ def _settings(command: Any) -> Any:
 @click.option("--save-every", type=click.IntRange(0), default=0, show_default=True, help="Steps between checkpoints.")
 @click.option("--compile", "compiled", is_flag=True, help="Pass the network through torch.compile.")
 @click.option("--sync-bn", is_flag=True, help="Share batch statistics among GPUs.")
+@click.option(
+    "--check/--no-check",
+    default=True,
+    show_default=True,
+    help="Read every picture once before the first step and report what is wrong.",
+)
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 @click.pass_context
 def train(

@@ -26,6 +26,7 @@ from .distributed import World, world
 from .log import Log, commit
 from .order import Order, generator, step_seed
 from .pictures import deal, open_training, open_validation, same_people
+from .preflight import aloud, preflight
 from .recipe import Recipe, write_recipe
 from .record import finish
 from .report import TOGETHER, Report
@@ -45,6 +46,7 @@ def train(
     compiled: bool = False,
     sync_bn: bool = False,
     quiet: bool = False,
+    check: bool = False,
 ) -> dict[str, float]:
     """Train a network and write it to a folder.
 
@@ -64,6 +66,8 @@ def train(
         Steps between checkpoints; one is written after each epoch anyway.
     compiled, sync_bn, quiet : bool
         Pass the network through ``torch.compile``; share batch statistics among GPUs; no progress bar.
+    check : bool
+        Read every picture once before the first step of a new run, and report what is wrong.
 
     Returns
     -------
@@ -79,6 +83,9 @@ def train(
     with world(device) as place:
         run = Run(recipe, Path(out), place, resume, workers, compiled, sync_bn, quiet)
         try:
+            if check and place.first and run.state.step == 0:
+                pictures = run.validation.source if run.validation else None
+                preflight(run.source, pictures, recipe.num_classes or None, run.quiet, aloud)
             return run.go(save_every)
         except torch.OutOfMemoryError as error:
             raise FaceLibError(
@@ -130,7 +137,12 @@ class Run:
             (out / "recipe.toml").write_text(write_recipe(recipe), "utf-8")
         self.unreadable: set[str] = set()
         self.stopped = False
-        self.began, self.shown, self.commit = time.perf_counter(), 0, commit()  # the code may change while it runs
+        self.began, self.commit = time.perf_counter(), commit()  # the code may change while it runs
+
+    @property
+    def seconds(self) -> float:
+        """How long the run has taken, all sittings together; work that a kill undid is not counted."""
+        return self.state.seconds + time.perf_counter() - self.began
 
     def _validation(self) -> Validation | None:
         source = open_validation(self.recipe)
@@ -190,7 +202,6 @@ class Run:
         state.scaler.update()
         if state.average is not None:
             state.average.update_parameters(state.model)
-        self.shown += recipe.batch
         return torch.cat([total, length.detach()[None]])
 
     def _together(self, last: bool) -> Any:
@@ -224,7 +235,7 @@ class Run:
         if not self.place.first:
             return
         try:
-            checkpoint.save(self.out / name, self.state.content())
+            checkpoint.save(self.out / name, self.state.content(self.seconds))
         except OSError as error:
             tqdm.write(f"{self.out / name}: not saved ({error}); free some space, the run goes on", file=sys.stderr)
 

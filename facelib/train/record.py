@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import platform
-import time
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -27,8 +26,8 @@ def finish(run: Run, figures: dict[str, float]) -> None:
 
 
 def record(run: Run, figures: dict[str, float]) -> dict[str, Any]:
-    """Recipe, code, machine, time and figures of a run. Seconds and speed are those since it was last resumed."""
-    device, seconds = run.place.device, time.perf_counter() - run.began
+    """Recipe, code, machine, time and figures of a run; the code is that of its last sitting."""
+    device, seconds = run.place.device, run.seconds
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
     return {
         "recipe": run.recipe.to_dict(),
@@ -43,6 +42,7 @@ def record(run: Run, figures: dict[str, float]) -> dict[str, Any]:
         "device": name,
         "processes": run.place.size,
         "seconds": round(seconds, 1),
-        "images/s": round(run.shown / seconds, 1),
+        "threads": torch.get_num_threads(),
+        "images/s": round(run.state.step * run.recipe.batch / seconds, 1),
         "validation": figures,
     }

@@ -27,6 +27,7 @@ class State:
     def __init__(self, recipe: Recipe, classes: int, pictures: int, place: World, sync_bn: bool = False) -> None:
         self.recipe, self.classes, self.pictures, self.step = recipe, classes, pictures, 0
         self.best = 0.0
+        self.seconds = 0.0  # of earlier sittings
         torch.manual_seed(recipe.seed)
         self.model = Recogniser(recipe, classes)
         if recipe.pre_trained:
@@ -51,14 +52,15 @@ class State:
         """The model that is validated and exported: the running mean where there is one."""
         return cast(Recogniser, self.average.module) if self.average is not None else self.model
 
-    def content(self) -> dict[str, Any]:
-        """What a checkpoint holds; every random number follows from the seed and the step."""
+    def content(self, seconds: float) -> dict[str, Any]:
+        """What a checkpoint holds, ``seconds`` after the beginning; all chance follows from the seed and the step."""
         return {
             "recipe": self.recipe.to_dict(),
             "classes": self.classes,
             "pictures": self.pictures,
             "step": self.step,
             "best": self.best,
+            "seconds": seconds,
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
@@ -90,6 +92,7 @@ class State:
         if self.average is not None:
             self.average.load_state_dict(content["average"])
         self.step, self.best = content["step"], content["best"]
+        self.seconds = content.get("seconds", 0.0)
 
 
 def clip(model: Recogniser, limit: float) -> torch.Tensor:
