@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         errors,
         evaluate,
         faces,
+        gallery,
         heads,
         image,
         margins,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from .embedder import Embedder
     from .errors import FaceLibError
     from .faces import Faces
+    from .gallery import Gallery
     from .heads import CosineClassifier, LinearClassifier, SubCenter, chunked_cross_entropy, clean_accuracy
     from .image import load_image
     from .margins import (
@@ -58,6 +60,7 @@ _HOME = {
     "Embedder": "embedder",
     "FaceLibError": "errors",
     "Faces": "faces",
+    "Gallery": "gallery",
     "LinearClassifier": "heads",
     "MTCNN": "detect",
     "MagFace": "margins",
@@ -83,6 +86,7 @@ _MODULES = (
     "errors",
     "evaluate",
     "faces",
+    "gallery",
     "heads",
     "image",
     "margins",
@@ -105,6 +109,7 @@ __all__ = [
     "Embedder",
     "FaceLibError",
     "Faces",
+    "Gallery",
     "LinearClassifier",
     "MagFace",
     "NormFace",
@@ -125,6 +130,7 @@ __all__ = [
     "estimate_similarity",
     "evaluate",
     "faces",
+    "gallery",
     "heads",
     "image",
     "load_image",

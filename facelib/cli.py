@@ -13,6 +13,7 @@ from .bench_cli import bench
 from .cli_tools import INTERRUPTED, SHOWN, cores, printable
 from .data_cli import list_, pack
 from .errors import FaceLibError
+from .evaluate_cli import evaluate
 from .synth_cli import synth
 from .train_cli import train
 
@@ -38,8 +39,9 @@ def main() -> None:
     """Face recognition, from a picture to a name.
 
     The commands follow the path of a face: detect finds it in a picture, align cuts it out so that eyes, nose and
-    mouth always stand alike, list and pack make a data set ready for training. synth renders people who do not exist.
-    doctor looks at this machine and says what is missing, bench what things cost on it. Each explains itself:
+    mouth always stand alike, list and pack make a data set ready for training, train makes a network of it, and
+    evaluate says how well that network tells people apart. synth renders people who do not exist. doctor looks at
+    this machine and says what is missing, bench what things cost on it. Each explains itself:
 
     \b
         facelib detect --help
@@ -230,6 +232,7 @@ main.add_command(list_)
 main.add_command(pack)
 main.add_command(synth)
 main.add_command(train)
+main.add_command(evaluate)
 main.add_command(bench)
 
 

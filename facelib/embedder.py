@@ -62,7 +62,8 @@ class Embedder:
         Raises
         ------
         WeightsError
-            For an unknown name, a missing or unreadable file, or an ONNX file without ``preprocess``.
+            For an unknown name, a missing or unreadable file, an ONNX file without ``preprocess``, or a device that is
+            not there.
         """
         if str(source) == "hog":
             return cls(_hog, preprocess or Preprocess(mean=(0, 0, 0), std=(1, 1, 1)), "hog")
@@ -110,7 +111,10 @@ def _safetensors(path: Path, preprocess: Preprocess | None, device: str) -> tupl
     from .backbones import load_network
 
     network, own = load_network(path)
-    network.to(device)
+    try:
+        network.to(device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise WeightsError(f"device {device}: {str(error).splitlines()[0]}; cpu always works") from error
 
     @torch.inference_mode()
     def forward(batch: np.ndarray) -> np.ndarray:

@@ -38,7 +38,7 @@ def read_weights(file: str | os.PathLike[str]) -> dict[str, Tensor]:
         else:
             found = torch.load(path, map_location="cpu", weights_only=True)
     except ImportError as error:
-        raise WeightsError(f'{path}: needs safetensors; run: pip install safetensors') from error
+        raise WeightsError(f"{path}: needs safetensors; run: pip install safetensors") from error
     except Exception as error:
         raise WeightsError(f"{path}: not a file of weights ({type(error).__name__}: {_first_line(error)})") from error
     if isinstance(found, dict) and isinstance(found.get("state_dict"), dict):

@@ -21,6 +21,7 @@ import numpy as np
 from ..errors import FaceLibError
 from .ranking import Curve, Interval, Ranking, wilson
 from .resampling import drawn_pairs, drawn_people
+from .vectors import as_array
 
 FARS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 """False accept rates of the printed report, as far as there are enough different pairs to meet one."""
@@ -214,7 +215,7 @@ def verify_scores(scores: Any, same: Any, folds: int = 10, fold: Any = None) -> 
     FaceLibError
         Shapes that do not fit, scores that are not finite, only one kind of pairs, fewer pairs than folds.
     """
-    scores, same = _array(scores).astype(np.float64), _truth(same)
+    scores, same = as_array(scores).astype(np.float64), _truth(same)
     if scores.shape != same.shape or same.ndim != 1:
         raise FaceLibError(f"scores and same have shapes {scores.shape} and {same.shape}: expected (N,) and (N,)")
     bad = np.flatnonzero(~np.isfinite(scores))
@@ -237,7 +238,7 @@ def verify_scores(scores: Any, same: Any, folds: int = 10, fold: Any = None) -> 
 
 def cosine_scores(e_a: Any, e_b: Any) -> np.ndarray:
     """Cosine of each pair, float64 (N,) in -1..1; computed in float64, a thousand pairs at a time."""
-    a, b = _array(e_a), _array(e_b)
+    a, b = as_array(e_a), as_array(e_b)
     if a.ndim != 2 or a.shape != b.shape or not a.shape[1]:
         raise FaceLibError(f"embeddings have shapes {a.shape} and {b.shape}: expected (N, D) twice")
     scores = np.empty(len(a))
@@ -253,18 +254,8 @@ def cosine_scores(e_a: Any, e_b: Any) -> np.ndarray:
     return scores.clip(-1, 1)
 
 
-def _array(values: Any) -> np.ndarray:
-    if hasattr(values, "detach"):  # a tensor, perhaps of a kind that NumPy lacks
-        values = values.detach().cpu()
-        values = (values.float() if "bfloat16" in str(values.dtype) else values).numpy()
-    array = np.asarray(values)
-    if array.dtype.kind not in "fiub":
-        raise FaceLibError(f"expected numbers, not {array.dtype}")
-    return array
-
-
 def _truth(same: Any) -> np.ndarray:
-    array = _array(same)
+    array = as_array(same)
     if not np.isin(array, (0, 1)).all():
         raise FaceLibError("same: expected True or False, 1 or 0, for each pair")
     return array.astype(bool)
