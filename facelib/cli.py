@@ -11,7 +11,7 @@ import click
 from . import __version__
 from .bench_cli import bench
 from .cli_tools import INTERRUPTED, SHOWN, cores, printable
-from .data_cli import list_, pack
+from .data_cli import catalog, list_, pack
 from .errors import FaceLibError
 from .evaluate_cli import evaluate
 from .synth_cli import synth
@@ -228,6 +228,7 @@ def doctor(as_json: bool) -> None:
     sys.exit(0 if diagnosis["healthy"] else 1)
 
 
+main.add_command(catalog)
 main.add_command(list_)
 main.add_command(pack)
 main.add_command(synth)

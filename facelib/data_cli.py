@@ -1,4 +1,4 @@
-"""The commands ``facelib list`` and ``facelib pack``. Heavy imports wait inside them.
+"""The commands ``facelib list``, ``facelib pack`` and ``facelib catalog``. Heavy imports wait inside them.
 
 This module stands outside facelib.data because importing that package imports numpy, for which help need not wait.
 """
@@ -133,6 +133,36 @@ def pack(source: Path, out: Path, root: Path | None, workers: int | None, check:
             verify(out, bar.update)
     summary = f"{out}: {done.pictures:,} pictures in {len(done.parts)} parts, {len(done.left_out):,} left out"
     click.echo(printable(summary + (", checksums right" if check else "")), err=True)
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("--json", "as_json", is_flag=True, help="The same as JSON: one object, or a list of all.")
+def catalog(name: str | None, as_json: bool) -> None:
+    """What is known about the data sets of the field: sizes, layout, origin, terms.
+
+    Without NAME a table of all; with it everything about one, and first of all whether it was withdrawn. Then come the
+    commands that make a folder you already hold ready for training. Nothing is downloaded, ever.
+
+    \b
+        facelib catalog
+        facelib catalog VGGFace2
+        facelib catalog ms1mv3 --json
+
+    Ends with 0, with 1 if there is no such name.
+    """
+    import json
+
+    from .data.catalog import STATES, find_set, known_sets, table
+
+    if as_json:
+        found = find_set(name).describe() if name else [entry.describe() for entry in known_sets()]
+        click.echo(json.dumps(found, indent=2))
+    elif name:
+        click.echo(str(find_set(name)))
+    else:
+        click.echo(table(known_sets()))
+        click.echo("\n" + "\n".join(f"{state:10s} {meaning}" for state, meaning in STATES.items()))
 
 
 def _counts(part: Part) -> str:

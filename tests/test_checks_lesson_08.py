@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -54,8 +55,49 @@ def dyes_in_known_light(colours: Any, base: Any, melanin: Any, blood: Any) -> An
     return np.linalg.lstsq(np.stack([melanin, blood], 1), np.log(base / colours).T, rcond=None)[0].T
 
 
+def hashed(text: str, order: Any = "big", size: int = 8) -> float:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=size).digest(), order) / 2 ** (8 * size)
+
+
+def in_validation(name: str, share: float, seed: int) -> bool:
+    return hashed(f"{seed}\0{name}") < share
+
+
+def similarities(vectors: Any, labels: Any, itself: bool = False, single: float = np.inf) -> Any:
+    _, which, sizes = np.unique(labels, return_inverse=True, return_counts=True)
+    sums = np.zeros((len(sizes), vectors.shape[1]))
+    np.add.at(sums, which, vectors)
+    others = sums[which] - (0 if itself else vectors)
+    s = (vectors * others).sum(1) / np.maximum(np.linalg.norm(others, axis=1), 1e-12)
+    s[sizes[which] == 1] = single
+    return s
+
+
+def suspects(vectors: Any, labels: Any, count: int) -> Any:
+    return np.argsort(similarities(vectors, labels), kind="stable")[:count]
+
+
+def suspects_unscaled(vectors: Any, labels: Any, count: int) -> Any:
+    sums = np.stack([vectors[labels == label].sum(0) for label in labels]) - vectors
+    alone = np.array([(labels == label).sum() == 1 for label in labels])
+    return np.argsort(np.where(alone, np.inf, (vectors * sums).sum(1)))[:count]
+
+
+def suspects_in_place(vectors: Any, labels: Any, count: int) -> Any:
+    found = suspects(vectors, labels, count)
+    vectors *= 2
+    return found
+
+
 def test_right_answers_pass() -> None:
-    for verdict in (check.bend(bend), check.project(project, zoom), check.split_people(split), check.dyes(dyes)):
+    for verdict in (
+        check.bend(bend),
+        check.project(project, zoom),
+        check.split_people(split),
+        check.dyes(dyes),
+        check.in_validation(in_validation),
+        check.suspects(suspects),
+    ):
         assert verdict, verdict
 
 
@@ -125,3 +167,41 @@ def test_wrong_dyes(answer: Any, hint: str) -> None:
 def test_the_dyes_of_the_exercise_can_be_told_apart() -> None:
     columns = np.stack([np.log(np.array(TONES[0]) / np.array(TONES[1])), -np.array(BLOOD), np.ones(3)], 1)
     assert np.linalg.cond(columns) < 100
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (lambda name, share, seed: hash((name, seed)) / 2**64 + 0.5 < share, "Python's hash()"),
+        (lambda name, share, seed: hashed(f"{seed}\0{name}", "little") < share, "most significant byte first"),
+        (lambda name, share, seed: hashed(f"{seed}{name}") < share, "a zero"),
+        (lambda name, share, seed: hashed(f"{seed}\0{name}", size=4) < share, "8 bytes"),
+        (lambda name, share, seed: hashed(name) < share, "seed makes no difference"),
+        (lambda name, share, seed: np.random.default_rng().random() < share, "second call"),
+        (lambda name, share, seed: hashed(f"{seed}\0{name}") > share, "% of 2,000"),
+        (lambda name, share, seed: hashed(f"{seed}\0{name}"), "True or False"),
+        (lambda name, share, seed: hashed(f"{seed}\0{name}") < 0.2, "wrong side"),
+        (lambda *_: ..., "still open"),
+    ],
+)
+def test_wrong_sides(answer: Any, hint: str) -> None:
+    verdict = check.in_validation(answer)
+    assert not verdict and hint in verdict.message, verdict
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (lambda v, y, n: np.argsort(-similarities(v, y, single=-np.inf))[:n], "smallest cosine"),
+        (lambda v, y, n: np.argsort(similarities(v, y, itself=True))[:n], "vouched for itself"),
+        (lambda v, y, n: np.argsort(similarities(v, y, single=0.0))[:n], "nothing to compare"),
+        (lambda v, y, n: similarities(v, y)[:n], "row"),
+        (lambda v, y, n: np.argsort(similarities(v, y))[: n + 1], "shape"),
+        (suspects_unscaled, "row"),
+        (suspects_in_place, "afterwards"),
+        (lambda *_: ..., "still open"),
+    ],
+)
+def test_wrong_suspects(answer: Any, hint: str) -> None:
+    verdict = check.suspects(answer)
+    assert not verdict and hint in verdict.message, verdict

@@ -1,4 +1,4 @@
-"""Checks of lesson 08, data: people made of numbers."""
+"""Checks of lesson 08, data: people made of numbers, and collections on disk."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..data.splits import fraction
 from ..synth.skin import BLOOD, TONES
 from . import NotYet, exercise, expect
 
@@ -119,3 +120,67 @@ def dyes(answer: Callable[..., Any]) -> str:
     shown = colour(amounts, random.uniform(0.1, 2, 50))
     expect(answer(shown, base, melanin, blood), amounts, "fifty pixels in fifty lights", 1e-6)
     return "right: three channels, three unknowns; one lamp of unknown colour would already be two too many"
+
+
+@exercise("8.5")
+def in_validation(answer: Callable[..., Any]) -> str:
+    """``answer(name, share, seed)``: whether a person is in validation, by the hash of (8.12)."""
+    names = [f"n{k:06d}" for k in range(2000)]
+    got = [answer(name, 0.2, 0) for name in names]
+    if any(side is None or side is ... for side in got):
+        raise NotYet("still open; replace the ... by your answer")
+    if any(not isinstance(side, (bool, np.bool_)) for side in got):
+        raise NotYet(f"True or False is wanted for a name, not {got[0]!r}")
+    if [answer(name, 0.2, 0) for name in reversed(names)] != got[::-1]:
+        raise NotYet("a second call for the same name gave another side; only name, share and seed may decide")
+    if [answer(name, 0.2, 1) for name in names] == got:
+        raise NotYet("the seed makes no difference: it belongs into the text that is hashed")
+    part = float(np.mean(got))
+    if not 0.15 < part < 0.25:
+        raise NotYet(f"{part:.0%} of 2,000 people are in validation at a share of 20 %")
+    off = sum(side != (fraction(name, 0) < 0.2) for name, side in zip(names, got, strict=True))
+    if off:
+        raise NotYet(
+            f"{off:,} of 2,000 people are on another side than in facelib: is it BLAKE2b with 8 bytes, of seed, a zero"
+            " byte and name, most significant byte first? Python's hash() differs from process to process"
+        )
+    for name, share, seed in [("Zoë", 0.5, 3), *((name, 0.7, 7) for name in names[:50])]:
+        if bool(answer(name, share, seed)) != (fraction(name, seed) < share):
+            raise NotYet(f"{name!r} with share {share} and seed {seed} is on the wrong side")
+    return "right: the same on every machine, and nobody moves when somebody joins"
+
+
+@exercise("8.6")
+def suspects(answer: Callable[..., Any]) -> str:
+    """``answer(vectors, labels, count)``: rows by rising cosine to the mean of their person's other pictures."""
+
+    def turned(*degrees: float) -> np.ndarray:
+        angles = np.radians(degrees)
+        return np.stack([np.cos(angles), np.sin(angles)], 1)
+
+    crowd = turned(0, 10, 20, 90, 100, 110, 95)
+    got = _numbers(answer(crowd.copy(), np.array([5, 5, 5, 9, 9, 9, 5]), 1))
+    if got.shape == (1,) and got[0] in range(6):
+        raise NotYet("the first suspect is a picture in the middle of its person: the smallest cosine comes first")
+    expect(got, [6], "the picture that stands with the wrong person: row")
+    # A pair at 100 degrees and a picture at 90 degrees from two others. Compared with a mean that it is part of, a
+    # picture of the pair seems to be at 50.
+    got = _numbers(answer(turned(0, 0, 90, 180, 280), np.array([0, 0, 0, 1, 1]), 2))
+    if got.shape == (2,) and 2 in got:
+        raise NotYet("each picture vouched for itself: leave it out of the mean that it is compared with")
+    expect(np.sort(got), [3, 4], "two pictures of one person that disagree: rows")
+    got = _numbers(answer(turned(0, 10, 20, 200), np.array([1, 1, 1, 2]), 2))
+    if 3 in got.ravel():
+        raise NotYet("a person's only picture is a suspect, but there is nothing to compare it with")
+    random = np.random.default_rng(8)
+    vectors = random.normal(size=(60, 5))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    labels, kept = random.choice(10_000, 12, replace=False)[random.integers(0, 12, 60)], vectors.copy()
+    values = []
+    for k in range(60):
+        others = vectors[(labels == labels[k]) & (np.arange(60) != k)]
+        mean = others.mean(0) if len(others) else vectors[k] * 0
+        values.append(vectors[k] @ mean / np.linalg.norm(mean) if len(others) else np.inf)
+    expect(answer(vectors, labels, 10), np.argsort(values)[:10], "ten suspects among 60 pictures: rows")
+    expect(vectors, kept, "`vectors` afterwards, which should stay as they were,")
+    return "right: a ranking, not a verdict; the picture with the smallest value is the first to look at"

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from .carrays import read_carray
+from .catalog import Entry, find_set, known_sets
 from .folders import FolderSource, ListSource
 from .inspection import Inspection, inspect, overlap
 from .lists import Listing, read_list, write_list
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Augment",
+    "Entry",
     "FolderSource",
     "Inspection",
     "ListSource",
@@ -32,7 +34,9 @@ __all__ = [
     "Source",
     "WebDatasetSource",
     "decode",
+    "find_set",
     "inspect",
+    "known_sets",
     "open_source",
     "overlap",
     "pack",
