@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import torch
 from torch import nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from .. import __version__
 from ..backbones import load_weights
@@ -41,11 +41,14 @@ class State:
             else torch.optim.AdamW(groups, lr=recipe.lr)
         )
         self.scaler = torch.amp.GradScaler(place.device.type, enabled=recipe.precision == "fp16")
-        self.average = (
-            AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema), use_buffers=True)
-            if recipe.ema
-            else None
-        )
+        self.average = AveragedModel(self.model, multi_avg_fn=self._follow, use_buffers=True) if recipe.ema else None
+
+    def _follow(self, mean: Any, now: Any, steps: Any) -> None:
+        """One step of the running mean, for tensors of one kind; the step is known without asking a GPU."""
+        if mean[0].is_floating_point():
+            torch._foreach_lerp_(mean, now, 1 - ema_decay(self.recipe.ema, self.step))
+        else:
+            torch._foreach_copy_(mean, now)
 
     @property
     def judged(self) -> Recogniser:
@@ -93,6 +96,15 @@ class State:
             self.average.load_state_dict(content["average"])
         self.step, self.best = content["step"], content["best"]
         self.seconds = content.get("seconds", 0.0)
+
+
+def ema_decay(limit: float, step: int) -> float:
+    """Share of the running mean that stays in a step: min(limit, (1 + step) / (10 + step)).
+
+    With 0.999 from the start, the weights of an untrained network would still count for 5 % after 3,000 steps, and a
+    mean of weights so far apart is no network. So it grows, and the mean reaches back over a tenth of the steps.
+    """
+    return min(limit, (1 + step) / (10 + step))
 
 
 def clip(model: Recogniser, limit: float) -> torch.Tensor:
