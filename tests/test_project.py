@@ -20,6 +20,7 @@ pytestmark = pytest.mark.course
 ROOT = Path(__file__).resolve().parent.parent
 LESSONS = json.loads((ROOT / "facelib" / "lessons.json").read_text("utf-8"))
 READY = [lesson["file"] for lesson in LESSONS if lesson["ready"]]
+LONGER = {"10_training": 90}  # it trains, resumes and kills runs; the others take a minute at most
 UNCHECKED_CELLS = 6  # at most this many cells of all notebooks may keep out of the comparison
 
 
@@ -81,7 +82,7 @@ def test_outputs_are_stored_without_noise(name: str) -> None:
 def test_time_line_is_the_recorded_time(name: str) -> None:
     seconds = next(lesson["seconds"] for lesson in LESSONS if lesson["file"] == name)
     assert seconds is not None, "not measured yet: python tools/notebooks.py run"
-    assert seconds <= 60
+    assert seconds <= LONGER.get(name, 60)
     stored = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
     shown = notebooks.TIME_LINE.findall(stored.cells[0].source)
     assert shown == [str(notebooks.rounded(seconds))]

@@ -1,8 +1,11 @@
 """Stored measurements: readable, complete, and what is missing is named."""
 
+import math
+
 import pytest
 
 from facelib import FaceLibError, records
+from facelib.train.recipe import from_dict
 
 
 @pytest.mark.parametrize("name", ["learn", "transfer"])
@@ -52,6 +55,34 @@ def test_rows_of_margins_are_complete():
         assert len(row["genuine histogram"]) == len(record["edges"]) - 1
 
 
+def test_every_point_of_the_scaling_was_run_with_the_same_seeds():
+    record = records.load("scaling")
+    assert record["renderer"] >= 2 and record["shown"] > 10_000
+    keys = ("unseen easy", "unseen hard", "real")
+    assert set(keys) == set(record["pairs"]) and set(keys) <= set(record["floor"])
+    rows = record["rows"]
+    runs = [(row["people"], row["pictures of each"], row["seed"]) for row in rows]
+    assert len(set(runs)) == len(runs), "a run was made twice"
+    first = {(people, shots) for people, shots, seed in runs if seed == 0}
+    assert first == {(n, 16) for n in (50, 100, 200, 400, 800)} | {(200, n) for n in (4, 8, 24)}
+    assert all({(p, s) for p, s, seed in runs if seed == other} == first for _, _, other in runs)
+    assert all(40 <= row[key] <= 100 for row in rows for key in keys)
+
+
+def test_recorded_runs_are_complete():
+    runs = records.load("runs")["runs"]
+    assert runs
+    for name, run in runs.items():
+        record, reports, validations = run["record"], run["reports"], run["validations"]
+        assert record["steps"] == reports[-1]["step"] == validations[-1]["step"], name
+        assert record["commit"] and record["device"] and record["seconds"] > 0 and record["images/s"] > 0, name
+        assert record["validation"]["verification"] == validations[-1]["validation verification"] > 0.55, name
+        steps = [report["step"] for report in reports]
+        assert steps == sorted(set(steps)) and 10 <= len(steps) <= 200, name
+        assert all(math.isfinite(report["loss"]) and 0 <= report["accuracy"] <= 1 for report in reports), name
+        from_dict(record["recipe"])  # a recipe of today
+
+
 def test_an_unknown_record_is_named():
-    with pytest.raises(FaceLibError, match="choose learn, margins, transfer"):
+    with pytest.raises(FaceLibError, match="choose learn, margins, runs, scaling, transfer"):
         records.load("nothing")

@@ -14,10 +14,11 @@ from ..errors import FaceLibError
 
 
 def load(name: str) -> dict[str, Any]:
-    """The record ``name``, of the script of that name in ``benchmarks/``.
+    """The record ``name``, of the script of that name in ``benchmarks/`` where nothing else is said.
 
-    "learn": ten minutes of two cores. "margins": every margin on the same problem. "transfer": what carries over to
-    photographs.
+    "learn": ten minutes of two cores. "margins": every margin on the same problem. "runs": training runs with their
+    curves, which ``tools/runs.py`` gathers. "scaling": more people or more pictures of each. "transfer": what carries
+    over to photographs.
 
     Raises
     ------
