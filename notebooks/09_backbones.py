@@ -28,7 +28,7 @@
 #
 # **Before this** [lesson 08](08_data.ipynb): the rendered people that are used here. [Lesson 06](06_margins.ipynb) has the heads that stand behind a backbone.
 #
-# **Time** about 50 s to run on two CPU cores
+# **Time** about 45 s to run on two CPU cores
 # · about 90 minutes to read and do
 
 # %% tags=["setup"]
@@ -37,6 +37,9 @@ try:
 except ModuleNotFoundError:  # a fresh Colab
     # %pip install --quiet "facelib @ git+https://github.com/facelib-course/facelib-course"
     import facelib
+import warnings
+
+warnings.filterwarnings("ignore", message="IProgress not found")  # a download bar in timm that nobody will see
 try:
     import timm
 except ModuleNotFoundError:  # networks of other people, for comparison
