@@ -649,6 +649,8 @@ for name, run in recorded.items():
 # %% [markdown]
 # Read the panels together. The loss may *rise* at first while the accuracy rises as well: these recipes let the margin grow over the first epochs, so that the same network is asked for more and more. The accuracy in training is that of the people trained on, and says little about anybody else; the last panel is about people the network has never seen.
 #
+# The leap in the last panel is not the network's. The longer run is judged by a running mean of its weights (`ema` in the recipe), and up to its tenth epoch that mean was taken with the same decay from the first step on, which forgets slowly: the untrained network was still in it, and a mean of weights so far apart is no network. The weights themselves were far better at the time, as the accuracy in training shows. It was this curve that gave the mistake away. From then on the decay grows with the steps (`ema_decay` in `facelib/train/state.py`), and a run that is begun today has no such leap.
+#
 # The validation of a run draws up to 6,000 pairs, for which Wilson's interval (lesson 07) is one to two points wide. What another seed would have given is not in that interval.
 #
 # ## More people, or more pictures of each?

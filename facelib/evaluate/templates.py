@@ -171,7 +171,7 @@ def template_verification(vectors: Any, ids: Any, first: Any, second: Any, same:
     Notes
     -----
     8,192 pairs are scored at a time: beyond what is passed this takes the vectors once more as float32, some 20 bytes
-    a pair while sorting, and 50 MB (see benchmarks/results/templates.json).
+    a pair while sorting, and 50 MB (``benchmarks/templates.py`` measures it).
     """
     x = checked(vectors, "vectors")
     x = unit(x) if len(x) else x

@@ -28,7 +28,7 @@ hnsw: neighbours of each row in the graph, and how many candidates are kept whil
 ivf: lists that the rows are sorted into, how many of them are looked at, bytes that stand for a row while lists are
 looked through (a product quantiser's code; 0: the row itself), and how many of the best codes are compared exactly.
 Faces of strangers lie in all directions, so lists left out cost recall soon, while short codes for everybody cost
-little: that is why the default looks at all lists. See benchmarks/results/search.json.
+little: that is why the default looks at all lists. ``benchmarks/search.py`` measures both.
 """
 
 FEW = 40

@@ -40,7 +40,7 @@ class Gallery:
     index : "exact", "flat", "hnsw" or "ivf"
         How to search. "exact" looks at everybody and needs nothing else; so does "flat", with FAISS. For very many
         people there are "hnsw", a graph, and "ivf", lists of short codes, of FAISS too: they may miss somebody.
-        benchmarks/results/search.json shows how often, and how fast all are. Scores are exact cosines with any of them.
+        ``benchmarks/search.py`` measures how often, and how fast all are. Scores are exact cosines with any of them.
     settings : dict
         Of the index, see ``facelib.gallery.index.SETTINGS``.
 
