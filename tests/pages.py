@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-SOURCES = ("_config.yml", "_toc.yml", "book", "images", "notebooks")
+SOURCES = ("_config.yml", "_toc.yml", "book", "images", "notebooks", "facelib/weights")
 RELS = {"stylesheet", "icon", "preload", "prefetch", "modulepreload", "manifest", "apple-touch-icon"}
 FETCHED = {  # which attributes of which elements make a browser ask for something
     "script": ("src",),

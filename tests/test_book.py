@@ -148,8 +148,8 @@ def test_a_bad_page_is_seen(check, html: str, named: str, tmp_path: Path) -> Non
 
 def test_a_bad_source_fails_the_build(tmp_path: Path) -> None:
     (tmp_path / "sources" / "book").mkdir(parents=True)
-    for name in ("images", "notebooks"):
-        (tmp_path / "sources" / name).mkdir()
+    for name in ("images", "notebooks", "facelib/weights"):
+        (tmp_path / "sources" / name).mkdir(parents=True)
     (tmp_path / "sources" / "_config.yml").write_text("execute:\n  execute_notebooks: cache\n", "utf-8")
     (tmp_path / "sources" / "_toc.yml").write_text("format: jb-book\nroot: book/index\n", "utf-8")
     (tmp_path / "sources" / "book" / "index.md").write_text("# Title\n\n[gone](gone.md)\n", "utf-8")
