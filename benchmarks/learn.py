@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from recognition.judging import RealPairs, Unseen, interval, pixels
+from recognition.judging import RealPairs, Unseen, interval, pixels, resume
 from recognition.training import Training, embed, network, to_input, train
 
 from facelib import records
@@ -45,7 +45,7 @@ def main() -> None:
     real, unseen = RealPairs(options.lfw) if options.lfw else None, Unseen()
     data = load_dataset("standard")
     x, labels = to_input(data.images, RECIPE.side), torch.from_numpy(data.labels)
-    record = json.loads(options.results.read_text()) if options.results.exists() else {"rows": []}
+    record = resume(options.results)
     record |= {
         "people": data.people, "pictures": len(data), "shown": RECIPE.pictures, "renderer": VERSION,
         "weights": sum(p.numel() for p in network(RECIPE.widths, RECIPE.side).parameters()),

@@ -34,7 +34,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from recognition.judging import RealPairs, Unseen, area, area_of_all, pixels
+from recognition.judging import RealPairs, Unseen, area, area_of_all, pixels, resume
 from recognition.training import Training, network, to_input, train
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -281,7 +281,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     judges, how, data = Judges(options.lfw), BASE.but(pictures=options.pictures), load_dataset("mini")
     x, labels = to_input(data.images, how.side), torch.from_numpy(data.labels)
-    record = json.loads(options.results.read_text()) if options.results.exists() else {"rows": []}
+    record = resume(options.results)
     record |= settings(how, judges)
     for part in options.only:
         done = {(row["part"], row["name"], row["seed"]) for row in record["rows"]}

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from recognition.judging import RealPairs, Unseen, area_of_all, pixels
+from recognition.judging import RealPairs, Unseen, area_of_all, pixels, resume
 from recognition.training import Training, embed, to_input, train
 
 from facelib import records
@@ -75,7 +75,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     how = Training(pictures=options.pictures)
     real, unseen, data = RealPairs(options.lfw) if options.lfw else None, Unseen(), load_dataset("standard")
-    record = json.loads(options.results.read_text()) if options.results.exists() else {"rows": []}
+    record = resume(options.results)
     if record.get("shown", how.pictures) != how.pictures:
         parser.error(f"{options.results} is of {record['shown']} pictures a network; name another --results")
     record |= settings(how, real, unseen)

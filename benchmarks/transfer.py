@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from recognition.judging import RealPairs, Unseen, pixels
+from recognition.judging import RealPairs, Unseen, pixels, resume
 from recognition.training import Training, embed, to_input, train
 from tqdm import tqdm
 
@@ -176,7 +176,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     real, unseen = RealPairs(options.lfw) if options.lfw else None, Unseen()
-    record = json.loads(options.results.read_text()) if options.results.exists() else {"rows": []}
+    record = resume(options.results)
     record |= {
         "people": PEOPLE, "pictures of each": SHOTS, "shown": BASE.pictures, "renderer": VERSION,
         "floor": judge(pixels, real, unseen),

@@ -24,6 +24,7 @@ from recognition.judging import RealPairs, Unseen, interval, pixels
 
 from facelib import Embedder, records
 from facelib.synth.dataset import VERSION
+from facelib.synth.pairs import RULE
 
 RESULTS = Path(records.__file__).parent / "weights.json"
 CARD = Path(records.__file__).parent.parent / "weights" / "README.md"
@@ -49,7 +50,8 @@ def main() -> None:
         "raw pixels": pixels,
     }
     record = {
-        "renderer": VERSION, "torch": torch.__version__, "python": platform.python_version(),
+        "renderer": VERSION, "rule of hard pairs": RULE, "torch": torch.__version__,
+        "python": platform.python_version(),
         "rows": [{"embedder": name} | judge(vectors, real, unseen) for name, vectors in judged.items()],
     }  # fmt: skip
     options.results.write_text(json.dumps(record, indent=1) + "\n")

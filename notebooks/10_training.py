@@ -24,7 +24,7 @@
 #
 # **Before this** [lesson 09](09_backbones.ipynb): the networks. Heads and margins are lessons [06](06_margins.ipynb) and [07](07_margins_at_work.ipynb), the people [lesson 08](08_data.ipynb).
 #
-# **Time** about 70 s to run on two CPU cores (a quarter of a minute more where the people have not been rendered yet)
+# **Time** about 100 s to run on two CPU cores (a quarter of a minute more where the people have not been rendered yet)
 # · about 90 minutes to read and do
 
 # %% tags=["setup"]
@@ -751,9 +751,9 @@ for key in keys:
     assert longer > here
 
 # %% [markdown]
-# The lines that begin with a number of pictures compare people against pictures of each at the same cost. Where intervals overlap they decide nothing, whatever one had hoped. And a line that ends in "one seed" is the story of two networks, one at each end, and not yet a finding.
+# The lines that begin with a number of pictures compare people against pictures of each at the same cost. Where intervals overlap they decide nothing, whatever one had hoped. And a line that ends in "seeds overlap" says that a network at one end and one at the other could change places.
 #
-# What do the intervals carry? The bars are Wilson's and count test pairs: how far could a mean be off because the test has only so many? They take pairs as independent, although pairs share people, so they are rather too narrow; and where two networks are judged by the *same* pairs, as here, overlapping bars do not yet mean that there is no difference. They do not hold the chance of training. The dots, one for each seed, show that chance where a point has more than one; even two are enough only to see whether it is small, not to put an interval on it ($t_1$ in equation 7.2 is 12.7).
+# What do the intervals carry? The bars are Wilson's and count test pairs: how far could a mean be off because the test has only so many? They take pairs as independent, although pairs share people, so they are rather too narrow; and where two networks are judged by the *same* pairs, as here, overlapping bars do not yet mean that there is no difference. They do not hold the chance of training. The dots, one for each seed, show that chance; two are enough only to see whether it is small, not to put an interval on it ($t_1$ in equation 7.2 is 12.7).
 #
 # ## On VGGFace2, by a changed line
 #
@@ -1090,4 +1090,4 @@ check.cost(cost)
 # - A run can be killed at any moment and go on bit for bit, if everything random is a function of seed and step. Only a test to the bit shows it.
 # - More people ask for more training: in the study above, at a fixed number of steps, accuracy fell again. Hours and memory can be computed before a run.
 #
-# Lesson 11, verification, is in preparation: pairs, thresholds, and how sure one can be. Meanwhile `facelib train --help` lists every setting, and [the reference](../book/api.md) every function used here.
+# Next: [lesson 11](11_verification.ipynb), verification: pairs, thresholds, and how sure one can be. `facelib train --help` lists every setting, and [the reference](../book/api.md) every function used here.

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
 from facelib import MTCNN, align, load_image
 from facelib.synth import load_dataset, make_pairs
+from facelib.synth.pairs import RULE
+
+
+def resume(path: Path) -> dict[str, Any]:
+    """The record so far, with rows to add to; refused where its hard pairs were drawn by another rule than today's."""
+    record = json.loads(path.read_text()) if path.exists() else {"rows": [], "rule of hard pairs": RULE}
+    if (rule := record.get("rule of hard pairs", 1)) != RULE:
+        raise SystemExit(
+            f"{path}: hard pairs by rule {rule}, today's is {RULE} (facelib/synth/pairs.py), and its rows would not"
+            " compare with new ones; name another --results, or delete it to run all again"
+        )
+    return record
 
 
 def accuracy(score: np.ndarray, same: np.ndarray, fold: np.ndarray) -> float:

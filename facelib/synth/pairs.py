@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..errors import FaceLibError
 from .dataset import Dataset
+
+RULE = 2  # how hard pairs are drawn; by rule 1 different people were paired whatever their pose, which told them apart
+DRAWS = 6
 
 
 @dataclass(frozen=True)
@@ -43,8 +47,9 @@ def make_pairs(data: Dataset, per_fold: int = 60, hard: bool = False, folds: int
     per_fold : int
         Pairs of each fold, an even number: half of them show one person twice.
     hard : bool
-        Easy pairs are drawn at random. Hard ones are, of several drawn, the two of one person whose yaw differs most,
-        and the two people most alike in shape (masculine or not), tone and age.
+        Easy pairs are drawn at random. Hard ones are, of several drawn, the two pictures whose yaw differs most, of one
+        person or of the two people most alike in shape (masculine or not), tone and age. The choice by yaw is the same
+        for both kinds, so that pose alone says nothing about the answer.
     folds, seed : int
 
     Raises
@@ -73,9 +78,7 @@ def make_pairs(data: Dataset, per_fold: int = 60, hard: bool = False, folds: int
 
 def _same(people: list[np.ndarray], data: Dataset, hard: bool, random: np.random.Generator) -> np.ndarray:
     shots = people[random.integers(len(people))]
-    tries = [random.choice(shots, 2, replace=False) for _ in range(6 if hard else 1)]
-    yaw = data.attributes["yaw"]
-    return max(tries, key=lambda pair: abs(yaw[pair[0]] - yaw[pair[1]]))
+    return _turned(lambda: random.choice(shots, 2, replace=False), data, hard)
 
 
 def _different(people: list[np.ndarray], data: Dataset, hard: bool, random: np.random.Generator) -> np.ndarray:
@@ -91,4 +94,10 @@ def _different(people: list[np.ndarray], data: Dataset, hard: bool, random: np.r
             return float(4 * shape + tone + abs(traits["age"][here] - traits["age"][there]))
 
         others = sorted(others, key=unlike)
-    return np.array([random.choice(people[first]), random.choice(people[others[0]])])
+    return _turned(lambda: np.array([random.choice(people[k]) for k in (first, others[0])]), data, hard)
+
+
+def _turned(draw: Callable[[], np.ndarray], data: Dataset, hard: bool) -> np.ndarray:
+    """One pair, or the one of several whose heads are turned most differently."""
+    yaw = data.attributes["yaw"]
+    return max((draw() for _ in range(DRAWS if hard else 1)), key=lambda pair: abs(yaw[pair[0]] - yaw[pair[1]]))

@@ -95,6 +95,21 @@ def test_hard_pairs_are_alike_where_they_differ_in_person():
     assert apart(hard, "masculine", False) < 0.1 < apart(easy, "masculine", False)
     assert apart(hard, "melanin", False) < 0.6 * apart(easy, "melanin", False)
     assert apart(hard, "yaw", True) > 1.3 * apart(easy, "yaw", True)
+    assert apart(hard, "yaw", False) > 1.3 * apart(easy, "yaw", False)
+
+
+def test_pose_alone_does_not_give_hard_pairs_away():
+    """Turning the head must not answer the question: same and different pairs are chosen by yaw in the same way."""
+    random = np.random.default_rng(0)
+    people, shots = 100, 16
+    attributes = {name: np.repeat(random.random(people), shots) for name in ("masculine", "melanin", "age")}
+    attributes["yaw"] = random.normal(size=people * shots)
+    labels = np.repeat(np.arange(people), shots)
+    data = module.Dataset(np.zeros((len(labels), 1, 1, 3), np.uint8), labels, np.zeros((len(labels), 5, 2)), attributes)
+    pairs = make_pairs(data, per_fold=600, hard=True)
+    apart = abs(attributes["yaw"][pairs.a] - attributes["yaw"][pairs.b])
+    above = (apart[pairs.same][:, None] > apart[~pairs.same]).mean()  # the area under the curve of |difference in yaw|
+    assert 0.44 < above < 0.56
 
 
 def test_senseless_requests_are_refused(data):
