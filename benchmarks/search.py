@@ -1,6 +1,6 @@
 """Search among a million people: how often an index finds whom brute force finds, and how fast.
 
-    python benchmarks/search.py                  a million rows, some 5 minutes; writes benchmarks/results/search.json
+    python benchmarks/search.py                  a million rows, some 5 minutes; writes facelib/records/search.json
     python benchmarks/search.py --rows 50000     a quick proof; prints and writes nothing
 
 The vectors are made like those of faces. A person is a random direction whose 512 coordinates have variances that fall
@@ -39,7 +39,7 @@ import numpy as np  # noqa: E402
 from facelib.evaluate.ranking import wilson  # noqa: E402
 from facelib.gallery.index import build, load_faiss, settings_of  # noqa: E402
 
-RESULTS = Path(__file__).parent / "results" / "search.json"
+RECORD = Path(__file__).parents[1] / "facelib" / "records" / "search.json"
 SIZE = 512
 ALONE = 25  # probes that are searched one at a time
 
@@ -167,8 +167,8 @@ def main() -> None:
     unit = 1 if sys.platform == "darwin" else 1024
     record["peak of the process, GB"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9, 2)
     if options.rows >= 1_000_000:
-        RESULTS.parent.mkdir(exist_ok=True)
-        RESULTS.write_text(json.dumps(record, indent=1) + "\n")
+        RECORD.parent.mkdir(exist_ok=True)
+        RECORD.write_text(json.dumps(record, indent=1) + "\n")
     else:
         print(json.dumps({key: value for key, value in record.items() if key != "results"}, indent=1))
 
