@@ -84,5 +84,30 @@ def test_recorded_runs_are_complete():
 
 
 def test_an_unknown_record_is_named():
-    with pytest.raises(FaceLibError, match="choose learn, margins, runs, scaling, transfer"):
+    with pytest.raises(FaceLibError, match="choose factors, learn, margins, runs, scaling, search, transfer, weights"):
         records.load("nothing")
+
+
+def test_every_factor_was_moved_for_the_same_people_and_the_groups_are_those_of_one_threshold():
+    record = records.load("factors")
+    assert record["renderer"] >= 2 and record["seed"] != 0, "the network was taught people of seed 0"
+    assert len(record["factors"]) == 12
+    for name, factor in record["factors"].items():
+        first, *others = factor["levels"]
+        assert len(others) >= 3 and first["change"] == [0, 0, 0] and not first["lost"] and not first["won"], name
+        assert first["accepted"] >= 0.98 * record["people"], f"{name} fails at its reference already"
+        for row in factor["levels"]:
+            assert row["accepted"] == first["accepted"] - row["lost"] + row["won"], name
+            assert row["tar"][1] == pytest.approx(row["accepted"] / record["people"], abs=1e-4), name
+            for key in ("cosine", "change", "tar", "false match, one moved", "false match, both moved"):
+                assert row[key] == sorted(row[key]) and len(row[key]) == 3, (name, key)
+    for judged in (*record["groups"]["network"], record["groups"]["HOG"]):
+        assert judged["all"]["false match"][1] == pytest.approx(judged["rate"], rel=0.05)
+        for groups in judged["groups"].values():
+            assert sum(row["people"] for row in groups.values()) == record["groups"]["people"]
+    runs = [(row["aim"], row["eps"], row["how"]) for row in record["attacks"]["patterns"]]
+    assert len(set(runs)) == len(runs) == 2 * 5 * 3
+    assert {row["accepted"] for row in record["attacks"]["patterns"] if row["aim"] == "dodge" and not row["eps"]} == {
+        200
+    }
+    assert {row["taught"] for row in record["cause"]} == {"low", "high", "all"}

@@ -16,9 +16,10 @@ from ..errors import FaceLibError
 def load(name: str) -> dict[str, Any]:
     """The record ``name``, of the script of that name in ``benchmarks/`` where nothing else is said.
 
-    "learn": ten minutes of two cores. "margins": every margin on the same problem. "runs": training runs with their
-    curves, which ``tools/runs.py`` gathers. "scaling": more people or more pictures of each. "transfer": what carries
-    over to photographs.
+    "factors": one thing moved at a time, groups under one threshold, attacks. "learn": ten minutes of two cores.
+    "margins": every margin on the same problem. "runs": training runs with their curves, which ``tools/runs.py``
+    gathers. "scaling": more people or more pictures of each. "search": a million faces, exact against an index.
+    "transfer": what carries over to photographs. "weights": how good the weights are that the package carries.
 
     Raises
     ------
