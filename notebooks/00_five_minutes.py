@@ -235,7 +235,7 @@ _ = plot.matrix(mirrored, names, names, "HOG with mirror images")
 # %% [markdown]
 # One idea about what to ignore, and the count rises. Read it with care: six people are far too few to say how good
 # this is, and the people were turned to opposite sides, which is just what the mirror mends. A real judgement needs
-# hundreds of pairs of people nobody has tuned on (lesson 11, in preparation).
+# hundreds of pairs of people nobody has tuned on ([lesson 11](11_verification.ipynb)).
 #
 # ## What training changes
 #
@@ -302,7 +302,7 @@ _ = plot.grid([*boxed, *placed], ["box", "box, turned", "aligned", "aligned, tur
 # | Place | [04](04_alignment.ipynb) | How do I make all eyes lie in one place? |
 # | Tell apart | [05](05_softmax_to_sphere.ipynb), [06](06_margins.ipynb), [07](07_margins_at_work.ipynb) | What must a network be told, so that angles mean identity? |
 # | Train | [08](08_data.ipynb), [09](09_backbones.ipynb), [10](10_training.ipynb) | With which data, network and loop? |
-# | Judge | 11, 12, 13 | How good is it, for whom, and when is it wrong? |
+# | Judge | [11](11_verification.ipynb), [12](12_identification.ipynb), [13](13_where_it_fails.ipynb) | How good is it, for whom, and when is it wrong? |
 # | Ship | 14, 15 | How does it run elsewhere, and for millions? |
 #
 # Lessons with a link are ready, the others are in preparation.

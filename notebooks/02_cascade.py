@@ -1302,4 +1302,4 @@ check.quarter_turns(quarter_turns)
 # - P-Net's threshold buys time, O-Net's buys the balance of misses and false alarms, `min_face` buys speed.
 # - It begins to lose faces beyond 45 degrees of rotation, in the dark without contrast, with eyes and mouth both covered. It can be sure of a face and wrong about its landmarks.
 #
-# Lesson 03, in preparation, shows how such a cascade is trained. [Lesson 04](04_alignment.ipynb) uses the landmarks to bring every face into the same place.
+# [Lesson 03](03_teach_a_pnet.ipynb) shows how such a cascade is trained. [Lesson 04](04_alignment.ipynb) uses the landmarks to bring every face into the same place.

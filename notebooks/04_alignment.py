@@ -823,7 +823,7 @@ assert alike.sum() >= 10
 # picture plane; the network must learn the rest** (yaw, light, mood) from many pictures of many people.
 #
 # Twelve pictures and six pairs are a demonstration, not an evaluation, and a hand-made descriptor is not a network.
-# Trained networks, real pairs and intervals around every number come in part V (in preparation).
+# Trained networks, real pairs and intervals around every number come in part V, from [lesson 11](11_verification.ipynb) on.
 #
 # ## When the landmarks are a little wrong
 #
@@ -1206,4 +1206,4 @@ check.weighted_similarity(weighted_similarity)
 #   crops, at any size.
 # - Wrong landmarks raise no error. Residual, scale and angle show them.
 #
-# Next: part III (in preparation) takes the aligned crops and asks how a network is made to tell people apart.
+# Next: [lesson 05](05_softmax_to_sphere.ipynb) takes the aligned crops and asks how a network is made to tell people apart.

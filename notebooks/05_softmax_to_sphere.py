@@ -203,7 +203,7 @@ assert (gap > 20).all() and (np.diff(faded_length) < 0).all()
 #
 # ## Which distance?
 #
-# A recogniser compares. Take all pairs of pictures and score each, once by Euclidean distance $|x - x'|$ and once by the [cosine](../book/glossary.md) of the angle between $x$ and $x'$, which does not see length. A good score puts pairs of the same class above pairs of different ones. The **area** below is the chance that it does, for one pair of either kind drawn at random: 0.5 is guessing, 1 is perfect. (It is the area under the ROC curve; lesson 11, in preparation, derives it. To compute it, sort all pairs by score and add up the ranks of the same pairs.)
+# A recogniser compares. Take all pairs of pictures and score each, once by Euclidean distance $|x - x'|$ and once by the [cosine](../book/glossary.md) of the angle between $x$ and $x'$, which does not see length. A good score puts pairs of the same class above pairs of different ones. The **area** below is the chance that it does, for one pair of either kind drawn at random: 0.5 is guessing, 1 is perfect. (It is the area under the ROC curve; [lesson 11](11_verification.ipynb) derives it. To compute it, sort all pairs by score and add up the ranks of the same pairs.)
 
 
 # %%
