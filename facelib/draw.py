@@ -38,11 +38,11 @@ def draw_faces(image: np.ndarray, faces: Faces, scores: bool = True) -> np.ndarr
             cv2.circle(drawn, (x, y), width + 2, INK, cv2.FILLED, cv2.LINE_AA)
             cv2.circle(drawn, (x, y), width + 1, LANDMARK, cv2.FILLED, cv2.LINE_AA)
         if scores:
-            _write(drawn, f"{score:.3f}", (x1, y1), width)
+            write_label(drawn, f"{score:.3f}", (x1, y1), width)
     return drawn
 
 
-def _write(image: np.ndarray, text: str, corner: tuple[int, int], width: int) -> None:
+def write_label(image: np.ndarray, text: str, corner: tuple[int, int], width: int) -> None:
     """Text on a dark ground above the corner, or below it where the picture ends."""
     scale = 0.35 + 0.15 * width
     (w, h), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, width)

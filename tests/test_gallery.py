@@ -15,7 +15,7 @@ import pytest
 import torch
 
 import facelib
-from facelib import FaceLibError, Gallery
+from facelib import Embedder, FaceLibError, Gallery, Preprocess
 from facelib.evaluate import identification
 from facelib.gallery import calibration, index, store
 
@@ -288,24 +288,83 @@ def test_another_embedder_is_refused(tmp_path):
 
 
 def damaged(path, **changes):
+    """Other values instead; ... takes one away."""
     with np.load(path) as file:
         arrays = dict(file)
     about = json.loads(arrays["about"].tobytes())
     for name, value in changes.items():
         if name in arrays:
             arrays[name] = value
+        elif value is ...:
+            del about[name.replace("_", " ")]
         else:
-            about[name.replace("_", " ") if "_" in name else name] = value
-    arrays["about"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
-    np.savez(path, **arrays)
+            about[name.replace("_", " ")] = value
+    described(path, json.dumps(about), arrays)
+
+
+def described(path, text: str, arrays=None):
+    """The file with another JSON in it."""
+    if arrays is None:
+        with np.load(path) as file:
+            arrays = dict(file)
+    np.savez(path, **{**arrays, "about": np.frombuffer(text.encode(), np.uint8)})
+
+
+FOUND = {"threshold": 0.5, "far": 0.1, "comparisons": 100}
+SEEN = {"size": 112, "colour": "RGB", "mean": [0.5] * 3, "std": [0.5] * 3, "template": "arcface-112"}
+UNITS = np.eye(16, dtype=np.float32)[:6]
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
         ({"facelib_gallery": 2}, "a gallery of version 2, this facelib reads 1"),
-        ({"names": ["a", "a"]}, "damaged .*names are missing or come twice"),
-        ({"names": ["a"]}, "damaged"),
+        ({"names": ["a", "a"]}, "damaged .*names come twice"),
+        ({"names": ["a"]}, "damaged .*1 names, sources of 2 people"),
+        ({"names": "ab"}, "damaged .*names are no list.*restore it from a copy, or enrol"),
+        ({"names": ["a", "b\n"]}, r"damaged .*name='b\\n': expected a line of text.*enrol"),
+        ({"names": ["a", " "]}, "damaged .*name=' ': expected a line"),
+        ({"names": ["a", 7]}, "damaged .*name=7: expected a line"),
+        ({"names": ["a", ["b"]]}, r"damaged .*name=\['b'\]: expected a line"),
+        ({"embedder": ["net"]}, r"damaged .*embedder=\['net'\]"),
+        ({"settings": []}, r"damaged .*settings=\[\]"),
+        ({"threshold": math.nan}, "damaged .*threshold=nan is no finite number.*enrol"),
+        ({"threshold": -math.inf}, "damaged .*threshold=-inf is no finite"),
+        ({"threshold": 10**400}, "damaged .*is no finite number"),
+        ({"threshold": "0.5"}, "damaged .*threshold='0.5' is no finite number"),
+        ({"threshold": True}, "damaged .*threshold=True is no finite number"),
+        ({"calibration": [0.5, 0.1, 100]}, "damaged .*calibration=.*expected threshold, far, comparisons.*enrol"),
+        ({"calibration": [*FOUND]}, "damaged .*calibration=.*expected threshold, far, comparisons"),
+        ({"calibration": {**FOUND, "more": 1}}, "damaged .*expected threshold, far, comparisons"),
+        ({"calibration": {"far": 0.1}}, "damaged .*expected threshold, far, comparisons"),
+        ({"calibration": {**FOUND, "threshold": "0.5"}}, "damaged .*calibration: threshold='0.5'"),
+        ({"calibration": {**FOUND, "threshold": math.nan}}, "damaged .*calibration: threshold=nan"),
+        ({"calibration": {**FOUND, "far": "0.1"}}, "damaged .*far='0.1'"),
+        ({"calibration": {**FOUND, "far": 1}}, "damaged .*far=1"),
+        ({"calibration": {**FOUND, "comparisons": 99.5}}, "damaged .*comparisons=99.5 is no count"),
+        ({"calibration": {**FOUND, "comparisons": True}}, "damaged .*comparisons=True is no count"),
+        ({"calibration": {**FOUND, "comparisons": 0}}, "damaged .*comparisons=0 is no count"),
+        ({"sources": "abc"}, "damaged .*sources are no list.*enrol"),
+        ({"sources": ["abc", "def"]}, "damaged .*sources: 'abc' is no list of files"),
+        ({"sources": [["a"] * 3, ["b", None, "c"]]}, "damaged .*is no list of files"),
+        ({"sources": []}, "damaged .*2 names, sources of 0 people"),
+        ({"index": "hnsw", "settings": {"links": 1}}, "damaged .*links=1 is no count from 2 to 1,024.*enrol"),
+        ({"index": "hnsw", "settings": {"search": 1 << 31}}, "damaged .*search=2147483648 is no count from 1"),
+        ({"index": "ivf", "settings": {"probes": True}}, "damaged .*probes=True is no count"),
+        ({"index": ["exact"]}, "damaged"),
+        ({"vectors": 1.002 * UNITS}, "damaged .*vectors: row 0 is of length 1.002, not 1.*enrol"),
+        ({"vectors": UNITS * np.float32([[1]] * 5 + [[0.5]])}, "damaged .*vectors: row 5 is of length 0.5, not 1"),
+        ({"quality": np.ones(6)}, "damaged .*float64 quality"),
+        ({"preprocess": None}, "damaged .*preprocess=None: expected size, colour, mean, std, template.*enrol"),
+        ({"preprocess": {**SEEN, "detector": "mtcnn"}}, "damaged .*expected size, colour, mean, std, template"),
+        ({"preprocess": {**SEEN, "size": 112.5}}, "damaged .*size=112.5: expected a count of pixels"),
+        ({"preprocess": {**SEEN, "size": 0}}, "damaged .*size=0: expected a count of pixels"),
+        ({"preprocess": {**SEEN, "colour": "GRB"}}, "damaged .*colour='GRB'.*expected RGB or BGR"),
+        ({"preprocess": {**SEEN, "template": None}}, "damaged .*template=None"),
+        ({"preprocess": {**SEEN, "mean": 0.5}}, "damaged .*mean=0.5: expected three finite numbers"),
+        ({"preprocess": {**SEEN, "std": [0.5, 0.5]}}, "damaged .*std=.*expected three finite numbers"),
+        ({"preprocess": {**SEEN, "std": [0.5, 0.5, "1"]}}, "damaged .*std=.*expected three finite numbers"),
+        ({"preprocess": {**SEEN, "mean": [0, math.nan, 0]}}, "damaged .*mean=.*expected three finite numbers"),
         ({"sources": [[], ["x"] * 6]}, "damaged .*without pictures"),
         ({"quality": np.ones(5, np.float32)}, "damaged"),
         ({"quality": -np.ones(6, np.float32)}, "damaged .*not above 0"),
@@ -322,6 +381,179 @@ def test_a_damaged_file_is_named(change, words, tmp_path):
         Gallery.load(tmp_path / "people.npz")
 
 
+@pytest.mark.parametrize("entry", ["embedder", "index", "settings", "threshold", "calibration", "names", "sources"])
+def test_an_entry_that_is_missing_is_named(entry, tmp_path):
+    enrolled(crowd(0, people=2)).save(tmp_path / "people.npz")
+    damaged(tmp_path / "people.npz", **{entry: ...})
+    with pytest.raises(FaceLibError, match=f"people.npz: the gallery is damaged .'{entry}' is missing"):
+        Gallery.load(tmp_path / "people.npz")
+
+
+def test_what_is_right_is_not_refused(tmp_path):
+    """The ends of what a file may say, and a length within 1e-3 of 1."""
+    path = tmp_path / "people.npz"
+    enrolled(crowd(0, people=2)).save(path)
+    right = {"calibration": FOUND, "threshold": 1, "vectors": 1.0009 * UNITS, "preprocess": SEEN, "index": "hnsw"}
+    damaged(path, **right, settings={"links": 2, "build": 1, "search": 1 << 20})
+    loaded = Gallery.load(path)
+    assert loaded.calibration == calibration.Calibration(**FOUND) and loaded.preprocess == SEEN
+    assert loaded.settings == {"links": 2, "build": 1, "search": 1 << 20}
+    assert loaded.threshold == 1 and isinstance(loaded.threshold, float)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[]", "its description is of type list.; name a file that Gallery.save wrote"),
+        ('["facelib gallery", 1]', "its description is of type list"),
+        ("1", "its description is of type int"),
+        ("{}", "its description is not its own.; name a file"),
+        ("[" * 100_000, "or a damaged one"),
+    ],
+)
+def test_json_of_another_kind_is_no_gallery(text, words, tmp_path):
+    path = tmp_path / "people.npz"
+    enrolled(crowd(0, people=2)).save(path)
+    described(path, text)
+    with pytest.raises(FaceLibError, match=f"people.npz: no gallery of facelib.*{words}"):
+        Gallery.load(path)
+
+
+@pytest.mark.parametrize("threshold", [math.nan, math.inf, "0.5"])
+def test_a_threshold_that_could_not_be_loaded_is_not_saved(threshold, tmp_path):
+    gallery = enrolled(crowd(0))
+    gallery.save(tmp_path / "people.npz")
+    gallery.threshold = threshold
+    with pytest.raises(FaceLibError, match="people.npz: not saved: threshold=.* is no finite number"):
+        gallery.save(tmp_path / "people.npz")
+    assert Gallery.load(tmp_path / "people.npz").threshold is None
+
+
+def test_numbers_of_numpy_are_saved_as_plain_ones(tmp_path):
+    gallery = enrolled(crowd(0))
+    gallery.calibrate(far=np.float32(0.25))
+    gallery.threshold = np.float32(0.25)
+    gallery.save(tmp_path / "people.npz")
+    loaded = Gallery.load(tmp_path / "people.npz")
+    assert loaded.calibration == gallery.calibration and loaded.threshold == 0.25
+
+
+def net(name="net", **preprocess) -> Embedder:
+    return Embedder(lambda batch: batch.reshape(len(batch), -1), Preprocess(**preprocess), name)
+
+
+def test_what_the_network_saw_is_kept(tmp_path):
+    path = tmp_path / "people.npz"
+    embedder = net(size=16, colour="BGR", mean=np.float32([0.1, 0.2, 0.3]), std=(1, 2, 3), template="own", detector="x")
+    gallery = Gallery(embedder)
+    gallery.enrol("Ada", np.ones(16))
+    gallery.save(path)
+    loaded = Gallery.load(path, embedder=embedder, size=16)
+    assert loaded.embedder == "net" and loaded.preprocess == gallery.preprocess
+    assert loaded.preprocess == {
+        "size": 16,
+        "colour": "BGR",
+        "mean": [float(x) for x in np.float32([0.1, 0.2, 0.3])],
+        "std": [1.0, 2.0, 3.0],
+        "template": "own",
+    }
+    assert all(type(x) is float for field in ("mean", "std") for x in loaded.preprocess[field])
+    loaded.check(net(size=16, colour="BGR", mean=(0.1, 0.2, 0.3), std=(1, 2, 3), template="own", detector="another"))
+    loaded.check("net")
+    loaded.save(path)  # and once more
+    assert Gallery.load(path).preprocess == gallery.preprocess
+    with np.load(path) as file:
+        assert json.loads(file["about"].tobytes())["facelib gallery"] == store.VERSION == 1
+    assert Gallery(net(mean=0.5, std=(0.5,))).preprocess == SEEN
+    assert Gallery(Embedder(np.copy, np.copy, "net")).preprocess is None, "of a kind of one's own nothing is known"
+    with pytest.raises(FaceLibError, match=r"mean=\[0.5, 0.5\]: expected three finite numbers"):
+        Gallery(net(mean=(0.5, 0.5)))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"size": 160}, "and size 112; this 'net' has size 160, and vectors of other pixels cannot be compared"),
+        ({"colour": "BGR"}, "and colour RGB; this 'net' has colour BGR"),
+        ({"mean": (0.5, 0.5, 0.4)}, r"and mean \[0.5, 0.5, 0.5\]; this 'net' has mean \[0.5, 0.5, 0.4\]"),
+        ({"std": (0.5, 0.50001, 0.5)}, r"and std \[0.5, 0.5, 0.5\]; this 'net' has std \[0.5, 0.50001, 0.5\]"),
+        ({"template": "own"}, "and template arcface-112; this 'net' has template own"),
+        ({"size": 96, "colour": "BGR"}, "and size 112, colour RGB; this 'net' has size 96, colour BGR"),
+        ({"name": "other"}, ", not 'other'; vectors of two networks cannot be compared"),
+    ],
+)
+def test_a_network_that_sees_otherwise_is_refused(change, words, tmp_path):
+    gallery = Gallery(net())
+    gallery.check(net())
+    with pytest.raises(FaceLibError, match=f"^enrolled with the embedder 'net' ?{words}"):
+        gallery.check(net(**change))
+    gallery.save(tmp_path / "people.npz")
+    with pytest.raises(FaceLibError, match=f"people.npz: enrolled with the embedder 'net' ?{words}"):
+        Gallery.load(tmp_path / "people.npz", embedder=net(**change))
+
+
+def test_a_file_that_does_not_say_what_was_seen_is_accepted(tmp_path):
+    path = tmp_path / "people.npz"
+    Gallery(net()).save(path)
+    damaged(path, preprocess=...)  # as before there was such an entry
+    loaded = Gallery.load(path, embedder=net(size=160))
+    assert loaded.preprocess is None
+    loaded.check(net(colour="BGR"))
+    loaded.enrol("Ada", np.ones(16))
+    loaded.save(path)
+    assert Gallery.load(path).preprocess is None, "nobody knows what its people were seen with"
+    with pytest.raises(FaceLibError, match="'net', not 'other'"):
+        loaded.check(net("other"))
+    assert Gallery("net").preprocess is None and Gallery(net()).preprocess == SEEN
+    with pytest.raises(FaceLibError, match="holds vectors of 16 numbers, not 8: load the embedder"):
+        loaded.check(net(), size=8)
+
+
+def test_a_link_stays_a_link(tmp_path):
+    (tmp_path / "there").mkdir()
+    target, link, second = tmp_path / "there" / "people.npz", tmp_path / "link.npz", tmp_path / "second.npz"
+    link.symlink_to("there/people.npz")  # leads nowhere yet
+    second.symlink_to(link)
+    gallery = enrolled(crowd(0))
+    gallery.save(link)
+    assert link.is_symlink() and target.is_file() and not target.is_symlink() and same(gallery, Gallery.load(target))
+    gallery.remove("person 3")
+    gallery.save(second)
+    assert link.is_symlink() and second.is_symlink() and same(gallery, Gallery.load(target))
+    assert os.readlink(link) == "there/people.npz" and os.readlink(second) == str(link)
+    assert [entry.name for entry in target.parent.iterdir()] == ["people.npz"]
+
+
+def test_a_failed_save_through_a_link_loses_nothing(tmp_path, monkeypatch):
+    (tmp_path / "there").mkdir()
+    target, link = tmp_path / "there" / "people.npz", tmp_path / "link.npz"
+    gallery = enrolled(crowd(0))
+    gallery.save(target)
+    link.symlink_to(target)
+    before = target.read_bytes()
+
+    def full(file, **arrays):
+        assert os.path.dirname(file.name) == str(target.parent), (
+            "beside the target, or it cannot take its place at once"
+        )
+        file.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(store.np, "savez", full)
+    with pytest.raises(OSError, match="No space left"):
+        gallery.save(link)
+    assert target.read_bytes() == before and link.is_symlink()
+    assert [entry.name for entry in target.parent.iterdir()] == ["people.npz"] and len(list(tmp_path.iterdir())) == 2
+
+
+def test_links_in_a_circle_are_told(tmp_path):
+    for a, b in ("ab", "ba"):
+        (tmp_path / a).symlink_to(tmp_path / b)
+    with pytest.raises(OSError, match="symbolic links"):
+        enrolled(crowd(0)).save(tmp_path / "a")
+    assert (tmp_path / "a").is_symlink() and (tmp_path / "b").is_symlink()
+
+
 def test_other_files_are_named(tmp_path):
     path = tmp_path / "people.npz"
     with pytest.raises(FaceLibError, match="people.npz: no such file"):
@@ -332,6 +564,12 @@ def test_other_files_are_named(tmp_path):
         path.write_bytes(data)
         with pytest.raises(FaceLibError, match="people.npz: no gallery of facelib, or a damaged one"):
             Gallery.load(path)
+    np.savez_compressed(path, about=np.zeros(99, np.uint8))
+    packed = path.read_bytes()
+    start = 30 + int.from_bytes(packed[26:28], "little") + int.from_bytes(packed[28:30], "little")
+    path.write_bytes(packed[:start] + b"\7" + packed[start + 1 :])  # a kind of block that zlib does not know
+    with pytest.raises(FaceLibError, match="people.npz: no gallery of facelib, or a damaged one .*block type"):
+        Gallery.load(path)
     np.save(tmp_path / "array.npy", np.ones(3))
     with pytest.raises(FaceLibError, match="array.npy: no gallery"):
         Gallery.load(tmp_path / "array.npy")
@@ -409,6 +647,7 @@ def test_a_failed_save_leaves_no_trace(tmp_path, monkeypatch):
         ({"quality": [1.0, math.inf]}, "quality: expected 2"),
         ({"sources": ["a"]}, "sources: expected 2 names"),
         ({"sources": ["a", None]}, "sources: expected 2 names"),
+        ({"sources": "ab"}, "sources: expected 2 names"),
     ],
 )
 def test_what_cannot_be_enrolled_is_said_and_changes_nothing(change, words):
@@ -436,6 +675,9 @@ def test_odd_searches():
         ({"settings": {"lists": 3}}, "known are: none"),
         ({"index": "ivf", "settings": {"probes": 0}}, "probes=0 is no count"),
         ({"index": "ivf", "settings": {"bytes": 1.5}}, "bytes=1.5 is no count"),
+        ({"index": "ivf", "settings": {"bytes": -1}}, "bytes=-1 is no count from 0 to 1,048,576"),
+        ({"index": "hnsw", "settings": {"links": 1}}, "links=1 is no count from 2 to 1,024"),
+        ({"index": "hnsw", "settings": {"links": 1025}}, "links=1025 is no count from 2 to 1,024"),
     ):
         with pytest.raises(FaceLibError, match=words):
             Gallery(**options)

@@ -19,9 +19,10 @@ from click.testing import CliRunner, Result
 from onnx import TensorProto, helper
 from PIL import Image
 
-from facelib import MTCNN, Embedder, Gallery, Preprocess, align, cli, identify_cli, samples
+from facelib import MTCNN, Embedder, Gallery, Preprocess, align, cli, samples
 from facelib.folders.aligner import choose_faces
 from facelib.gallery import pictures
+from facelib.identify_cli import enrolling, searching
 from facelib.synth import People
 
 FAISS = pytest.mark.skipif(importlib.util.find_spec("faiss") is None, reason="needs faiss-cpu")
@@ -174,13 +175,13 @@ def test_of_several_faces_the_central_one_is_enrolled_and_all_are_searched(photo
 
 def test_names_are_drawn_as_far_as_the_font_goes(enrolled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[str] = []
-    monkeypatch.setattr("facelib.draw._write", lambda image, text, *rest: written.append(text))
+    monkeypatch.setattr("facelib.draw.write_label", lambda image, text, *rest: written.append(text))
     search("people.npz", "probes/Ada.png", "--aligned", "--out", "a")
     enrol("people.npz", "--threshold", 0.999)
     search("people.npz", "probes/Ada.png", "--aligned", "--out", "b")
     assert written == ["Ada?", "unknown"]
     for name, drawn in (("José", "Jose"), ("Łukasz", ""), ("山田", ""), ("Ada L.", "Ada L.")):
-        assert identify_cli._letters(name) == drawn
+        assert searching._letters(name) == drawn
 
 
 def test_pictures_of_one_name_from_several_folders_are_all_drawn(enrolled: Path) -> None:
@@ -207,7 +208,7 @@ def test_what_cannot_be_used_is_told_and_left_out(photos: Path) -> None:
 
 
 def test_many_faults_are_counted_and_not_all_shown(crops: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(identify_cli, "SHOWN", 2)
+    monkeypatch.setattr(enrolling, "SHOWN", 2)
     for k in range(5):
         Path(f"crops/Ada/bad{k}.png").write_bytes(b"")
     lines = enrol("people.npz", "crops", "--aligned", "--model", "hog").stderr.splitlines()
@@ -392,6 +393,59 @@ def test_a_network_of_ones_own_and_no_other(crops: Path, rendered: np.ndarray) -
     assert unnamed.exit_code == 2 and "name it with --model" in unnamed.stderr
 
 
+def test_pixels_that_the_network_saw_and_no_others(crops: Path) -> None:
+    wants = ["--aligned", "--model", flat_network(Path("flat.onnx")), "--size", 16, "--std", "1,2,3"]
+    assert enrol("people.npz", "crops", *wants, "--mean", 0.25).exit_code == 0
+    listed = json.loads(run("list", "people.npz", "--json").stdout)
+    assert listed["preprocess"] == {
+        "size": 16,
+        "colour": "RGB",
+        "mean": [0.25] * 3,
+        "std": [1.0, 2.0, 3.0],
+        "template": "arcface-112",
+    }
+    before = Path("people.npz").read_bytes()
+    words = "people.npz: enrolled with the embedder 'flat' and mean [0.25, 0.25, 0.25]; this 'flat' has mean [0.5, "
+    for result in (
+        search("people.npz", "probes", *wants, "--mean", 0.5),
+        enrol("people.npz", "probes", "--name", "Ada", *wants, "--mean", 0.5),
+    ):
+        assert result.exit_code == 1 and words in result.stderr and "or enrol the pictures again" in result.stderr
+    assert search("people.npz", "probes", *wants, "--mean", 0.25, "--colour", "BGR").exit_code == 1
+    assert Path("people.npz").read_bytes() == before
+    assert search("people.npz", "probes", *wants, "--mean", 0.25).exit_code == 0
+
+
+def test_a_network_that_is_known_by_name_is_checked_too(crops: Path, vectors: np.ndarray) -> None:
+    """Without --model the gallery's own name leads to the network, which may not be what it was."""
+    for preprocess, rows, words in (
+        (Preprocess(size=96, mean=(0, 0, 0), std=(1, 1, 1)), vectors[0], "'hog' and size 96; this 'hog' has size 112"),
+        (HOG.preprocess, vectors[0, :, :100], "holds vectors of 100 numbers, not 1764"),
+        (HOG.preprocess, vectors[0], ""),
+    ):
+        gallery = Gallery(Embedder(HOG.forward, preprocess, "hog"))
+        gallery.enrol("Ada", rows)
+        gallery.save("people.npz")
+        for result in (
+            search("people.npz", "probes", "--aligned"),
+            search("people.npz", "probes", "--aligned", "--model", "hog"),
+            enrol("people.npz", "crops", "--aligned"),
+        ):
+            assert result.exit_code == bool(words) and words in result.stderr, result.output
+            assert not words or "people.npz: " in result.stderr
+
+
+def test_a_gallery_behind_a_link(crops: Path) -> None:
+    Path("kept").mkdir()
+    Path("people.npz").symlink_to("kept/people.npz")
+    assert enrol("people.npz", "crops", "--aligned", "--model", "hog", "--threshold", 0.5).exit_code == 0
+    assert run("remove", "people.npz", "Ada").exit_code == 0
+    assert Path("people.npz").is_symlink() and len(Gallery.load("kept/people.npz")) == 4
+    Path("lost.npz").symlink_to("probes/Ada.png/people.npz")
+    result = enrol("lost.npz", "crops", "--aligned", "--model", "hog")
+    assert result.exit_code == 1 and "probes/Ada.png: cannot be made" in result.stderr
+
+
 @pytest.mark.parametrize(
     "code, words, arguments",
     [
@@ -415,6 +469,7 @@ def test_a_network_of_ones_own_and_no_other(crops: Path, rendered: np.ndarray) -
         (1, "check --out", ["search", "people.npz", "probes/Ada.png", "--aligned", "--out", "probes/Ada.png/x"]),
         (1, "device 'abacus'", ["search", "people.npz", "probes", "--device", "abacus"]),
         (2, "`facelib identify enrol` makes one", ["list", "new.npz"]),
+        (1, "people.npz: not saved: threshold=nan is no finite number", ["enrol", "people.npz", "--threshold", "nan"]),
         (1, "no gallery of facelib", ["list", "probes/Ada.png"]),
         (2, "`facelib identify enrol` makes one", ["remove", "new.npz", "Ada"]),
     ],

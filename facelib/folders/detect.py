@@ -111,7 +111,7 @@ def detect_files(
     """
     from .each import detect_each, make_detector
 
-    mtcnn, totals, places = make_detector(**detector), Totals(), _Places()
+    mtcnn, totals, places = make_detector(**detector), Totals(), Places()
     with _lines(json_file) as lines:
         for start in range(0, len(pictures), batch):
             part = pictures[start : start + batch]
@@ -165,7 +165,7 @@ def _print(file: str, image: np.ndarray | None, result: Faces | Exception) -> No
         print("  " + " ".join(f"{corner:7.1f}" for corner in box) + f" {score:7.4f} {eyes:8.1f} px")
 
 
-class _Places:
+class Places:
     """Names for drawn pictures: jpg and png stay what they are, the rest becomes png; no name is given twice."""
 
     def __init__(self) -> None:

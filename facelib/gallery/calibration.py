@@ -75,7 +75,16 @@ class Highest:
         first = falling[self.allowed]  # must not be accepted, nor what is equal to it
         above = falling[falling > first]
         threshold = (float(first) + float(above[-1])) / 2 if len(above) else float(first)
-        return Calibration(threshold, self.far, self.comparisons)
+        return Calibration(threshold, float(self.far), self.comparisons)
+
+
+def from_scores(far: float, scores: np.ndarray) -> Calibration:
+    """From cosines (M,) of different people."""
+    if not np.isfinite(scores).all():
+        raise FaceLibError("impostors: scores that are not finite")
+    highest = Highest(far, len(scores))
+    highest.add(scores)
+    return highest.calibration()
 
 
 def calibrate(

@@ -31,6 +31,9 @@ Faces of strangers lie in all directions, so lists left out cost recall soon, wh
 little: that is why the default looks at all lists. ``benchmarks/search.py`` measures both.
 """
 
+LIMITS = {"links": (2, 1 << 10), "bytes": (0, 1 << 20)}
+"""Least and most of a setting, 1 and 2^20 of those not named here: beyond that FAISS ends the process or the memory."""
+
 FEW = 40
 """Fewer rows than that are looked through, whatever the index: there is nothing to learn lists or codes from."""
 
@@ -46,8 +49,9 @@ def settings_of(kind: str, changes: Mapping[str, int] | None) -> dict[str, int]:
         if name not in SETTINGS[kind]:
             known = ", ".join(SETTINGS[kind]) or "none"
             raise FaceLibError(f'settings: index="{kind}" has no {name!r}; known are: {known}')
-        if not isinstance(value, int) or value < (0 if name == "bytes" else 1):
-            raise FaceLibError(f"settings: {name}={value!r} is no count")
+        least, most = LIMITS.get(name, (1, 1 << 20))
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            raise FaceLibError(f"settings: {name}={value!r} is no count from {least} to {most:,}")
     return {**SETTINGS[kind], **changes}
 
 

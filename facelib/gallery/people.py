@@ -1,6 +1,6 @@
 """A gallery of known people::
 
-    gallery = facelib.Gallery(embedder=embed.name)
+    gallery = facelib.Gallery(embed)
     gallery.enrol("Ada", embed(crops))          # several pictures a person are welcome, now or later
     gallery.calibrate(far=1e-3)                 # a threshold, from how alike different people are
     gallery.identify(embed(crop))               # ["Ada"], or [None] for a stranger
@@ -24,9 +24,10 @@ import numpy as np
 
 from ..errors import FaceLibError
 from ..evaluate.vectors import as_array, unit
-from .calibration import Calibration, Highest, calibrate
+from .calibration import Calibration, calibrate, from_scores
 from .index import Exact, Faiss, build, settings_of
-from .person import Enrolled, Person, as_rows, make_person
+from .network import compare, name_of, seen_by
+from .person import Enrolled, Person, as_rows, joined_pictures, make_person
 from .store import Stored, read, write
 
 
@@ -36,7 +37,9 @@ class Gallery:
     Parameters
     ----------
     embedder : str or Embedder
-        The network whose vectors are enrolled: vectors of two networks cannot be compared. Only its name is kept.
+        The network whose vectors are enrolled: vectors of two networks cannot be compared, nor of one that sees
+        other pixels. Its name is kept, and of an Embedder what it wants to see (``preprocess``), which ``check``
+        compares; of a name alone that is not known, None, and not compared.
     index : "exact", "flat", "hnsw" or "ivf"
         How to search. "exact" looks at everybody and needs nothing else; so does "flat", with FAISS. For very many
         people there are "hnsw", a graph, and "ivf", lists of short codes, of FAISS too: they may miss somebody.
@@ -62,7 +65,7 @@ class Gallery:
     """
 
     def __init__(self, embedder: Any = "", index: str = "exact", settings: Mapping[str, int] | None = None) -> None:
-        self.embedder = _name_of(embedder)
+        self.embedder, self.preprocess = name_of(embedder), seen_by(embedder)
         self.index, self.settings = index, settings_of(index, settings)
         self.threshold: float | None = None
         self.calibration: Calibration | None = None
@@ -161,12 +164,8 @@ class Gallery:
             raise FaceLibError(f"k={k}: ask for at least one")
         rows = as_rows(embeddings, "embeddings", self.size)
         known, index = self._index()
-        if not known:
-            names: list[Any] = [[] for _ in rows]
-            scores = np.empty((len(rows), 0), dtype=np.float32)
-        else:
-            scores, places = index.search(unit(rows), min(k, len(known)))
-            names = [[known[place] if place >= 0 else None for place in line] for line in places.tolist()]
+        scores, places = index.search(unit(rows), min(k, len(known)))
+        names: list[Any] = [[known[place] if place >= 0 else None for place in line] for line in places.tolist()]
         return (names[0], scores[0]) if as_array(embeddings).ndim == 1 else (names, scores)
 
     def identify(self, embeddings: Any) -> Any:
@@ -185,13 +184,9 @@ class Gallery:
             raise FaceLibError(
                 "no threshold yet, above which a face is known: call calibrate(far=...), or set threshold"
             )
-        names, scores = self.search(embeddings)
-        if scores.ndim == 1:
-            names, scores = [names], scores[None]
-        found = [
-            name[0] if len(name) and score[0] > self.threshold else None
-            for name, score in zip(names, scores, strict=True)
-        ]
+        names, scores = self.search(as_rows(embeddings, "embeddings", self.size))
+        best = zip(names, scores, strict=True)
+        found = [name[0] if name and score[0] > self.threshold else None for name, score in best]
         return found[0] if as_array(embeddings).ndim == 1 else found
 
     def calibrate(self, far: float = 1e-3, impostors: Any = None, most: int = 10**8, seed: int = 0) -> Calibration:
@@ -207,10 +202,8 @@ class Gallery:
         impostors : (M,) or (M, D)
             Cosines of different people, or embeddings of strangers, who are compared with everybody. Left out: the
             pictures of those enrolled are compared with the templates of all others.
-        most : int
-            No more comparisons than that are made; pictures are drawn if there are more.
-        seed : int
-            For this draw.
+        most, seed : int
+            No more comparisons than that are made; if there are more, pictures are drawn, from this seed.
 
         Raises
         ------
@@ -219,41 +212,30 @@ class Gallery:
         """
         given = None if impostors is None else as_array(impostors)
         if given is not None and given.ndim == 1:
-            if not np.isfinite(given).all():
-                raise FaceLibError("impostors: scores that are not finite")
-            highest = Highest(far, len(given))
-            highest.add(given)
-            found = highest.calibration()
+            found = from_scores(far, given)
         elif not self._people:
             raise FaceLibError("nobody is enrolled: enrol people first, or pass scores as impostors")
         elif given is not None:
             found = calibrate(far, unit(as_rows(given, "impostors", self.size)), None, self.templates, most, seed)
         else:
-            pictures = np.concatenate([person.vectors for person in self._people.values()])
-            owner = np.repeat(np.arange(len(self)), [len(person) for person in self._people.values()])
-            found = calibrate(far, pictures, owner, self.templates, most, seed)
+            found = calibrate(far, *joined_pictures(self._people.values()), self.templates, most, seed)
         self.calibration, self.threshold = found, found.threshold
         return found
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything to a file of plain arrays, whole or not at all: a killed save leaves the old file.
 
+        Where ``path`` is a link, it stays one, and the file it leads to is replaced.
+
         Raises
         ------
+        FaceLibError
+            A threshold that ``load`` would refuse. Nothing is written then.
         OSError
             Disk full, no permission, ...
         """
-        write(
-            Path(path),
-            Stored(
-                self.embedder,
-                self.index,
-                self.settings,
-                self.threshold,
-                self.calibration,
-                list(self._people.values()),
-            ),
-        )
+        write(Path(path), Stored(self.embedder, self.preprocess, self.index, self.settings, self.threshold,
+                                 self.calibration, list(self._people.values())))  # fmt: skip
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], embedder: Any = None, size: int | None = None) -> Gallery:
@@ -263,7 +245,7 @@ class Gallery:
         ----------
         path
         embedder : str or Embedder
-            What probes will come from. It must bear the name that the gallery was made with.
+            What probes will come from: see ``check``.
         size : int
             D of these probes.
 
@@ -273,18 +255,31 @@ class Gallery:
             No such file, another kind of file, a damaged one, another embedder or size.
         """
         stored = read(Path(path))
-        wanted = None if embedder is None else _name_of(embedder)
-        if wanted is not None and wanted != stored.embedder:
-            raise FaceLibError(
-                f"{path}: enrolled with the embedder {stored.embedder!r}, not {wanted!r}; vectors of two networks"
-                " cannot be compared: load that embedder, or enrol the pictures again"
-            )
         gallery = cls(stored.embedder, stored.index, stored.settings)
-        gallery._people = {person.name: person for person in stored.people}
-        if size is not None and gallery.size not in (None, size):
-            raise FaceLibError(f"{path}: holds vectors of {gallery.size} numbers, not {size}")
+        gallery._people, gallery.preprocess = {person.name: person for person in stored.people}, stored.preprocess
         gallery.threshold, gallery.calibration = stored.threshold, stored.calibration
+        try:
+            gallery.check(embedder, size)
+        except FaceLibError as error:
+            raise FaceLibError(f"{path}: {error}") from error
         return gallery
+
+    def check(self, embedder: Any = None, size: int | None = None) -> None:
+        """Is this the network whose vectors are enrolled, and does it see pictures as it did then?
+
+        Parameters
+        ----------
+        embedder : str or Embedder
+            Of a name, only the name is compared. What is not known of the gallery is not compared either.
+        size : int
+            D of its vectors.
+
+        Raises
+        ------
+        FaceLibError
+            Another name, another preprocessing (size, colour, mean, std, template), or another D.
+        """
+        compare(self, embedder, size)
 
     def _index(self) -> tuple[list[str], Exact | Faiss]:
         if self._made is None:
@@ -303,7 +298,3 @@ class Gallery:
         pictures = sum(len(person) for person in self._people.values())
         bar = "no threshold" if self.threshold is None else f"threshold {self.threshold:.4f}"
         return f"<Gallery of {len(self)} people, {pictures} pictures, {bar}>"
-
-
-def _name_of(embedder: Any) -> str:
-    return str(getattr(embedder, "name", embedder))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,16 +67,26 @@ class Person:
 
 def make_person(name: Any, embeddings: Any, quality: Any, sources: Sequence[str] | None, size: int | None) -> Person:
     """Check what is enrolled; see ``Gallery.enrol``."""
-    if not isinstance(name, str) or not name.strip() or not name.isprintable():
-        raise FaceLibError(f"name={name!r}: expected a line of text")
+    check_name(name)
     rows = unit(as_rows(embeddings, name, size))
     weights = np.ones(len(rows)) if quality is None else np.atleast_1d(as_array(quality)).astype(np.float64)
     if weights.shape != (len(rows),) or not (np.isfinite(weights) & (weights > 0)).all():
         raise FaceLibError(f"{name}: quality: expected {len(rows)} finite numbers above 0")
     origins = tuple(sources) if sources is not None else ("",) * len(rows)
-    if len(origins) != len(rows) or not all(isinstance(origin, str) for origin in origins):
+    if isinstance(sources, str) or len(origins) != len(rows) or not all(isinstance(origin, str) for origin in origins):
         raise FaceLibError(f"{name}: sources: expected {len(rows)} names of files")
     return Person(name, rows, weights.astype(np.float32), origins)
+
+
+def check_name(name: Any) -> None:
+    if not isinstance(name, str) or not name.strip() or not name.isprintable():
+        raise FaceLibError(f"name={name!r}: expected a line of text")
+
+
+def joined_pictures(people: Collection[Person]) -> tuple[np.ndarray, np.ndarray]:
+    """Vectors of everybody, float32 (n, D), and whose they are: rows of ``people``, (n,). Somebody must be there."""
+    counts = [len(person) for person in people]
+    return np.concatenate([person.vectors for person in people]), np.repeat(np.arange(len(counts)), counts)
 
 
 def as_rows(embeddings: Any, what: str, size: int | None) -> np.ndarray:
