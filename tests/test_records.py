@@ -5,6 +5,7 @@ import math
 import pytest
 
 from facelib import FaceLibError, records
+from facelib.evaluate.ranking import wilson
 from facelib.train.recipe import from_dict
 
 
@@ -111,3 +112,23 @@ def test_every_factor_was_moved_for_the_same_people_and_the_groups_are_those_of_
         200
     }
     assert {row["taught"] for row in record["cause"]} == {"low", "high", "all"}
+
+
+def test_an_index_over_a_million_was_measured_against_brute_force_with_its_interval():
+    record = records.load("search")
+    brute = {row["rows"]: row for row in record["brute force"]}
+    assert record["rows"] == 1_000_000 and set(brute) >= {row["rows"] for row in record["results"]} >= {1_000_000}
+    assert all(row[way] > 0 for row in brute.values() for way in ("alone, ms", "together, ms"))
+    settings = ("index", "rows", "lists", "bytes", "probes", "links", "build", "search")
+    made = [tuple(row.get(key) for key in settings) for row in record["results"]]
+    assert len(set(made)) == len(made), "an index was measured twice"
+    for row in record["results"]:
+        low, high = row["interval"]
+        assert row["rows"] > 0 and 0 <= low <= row["recall@1"] <= high <= 1, row
+        assert (low, high) == pytest.approx(tuple(wilson(row["recall@1"], record["probes"])), abs=1e-4), row
+        for way in ("alone", "together"):
+            assert row[f"{way}, ms"] > 0 and row[f"times brute force {way}"] > 0, row
+            times = brute[row["rows"]][f"{way}, ms"] / row[f"{way}, ms"]
+            assert row[f"times brute force {way}"] == pytest.approx(times, rel=0.01, abs=0.06), row
+    good = [row for row in record["results"] if row["rows"] == 1_000_000 and row["recall@1"] >= 0.99]
+    assert any(row["times brute force alone"] > 20 for row in good), "what lesson 12 shows"
