@@ -12,15 +12,18 @@ from click.core import ParameterSource
 
 from .cli_tools import INTERRUPTED, printable
 from .errors import FaceLibError
+from .model_cli import WANTS, open_model
 from .train_cli import Numbers
 
 if TYPE_CHECKING:
     from .embedder import Embedder
     from .evaluate.judged import Matrix, Result
+    from .evaluate.judged_people import Identified
+    from .evaluate.judged_templates import Compared
+
+__all__ = ["WANTS", "evaluate", "open_model"]
 
 SETS = ("lfw", "agedb", "cfp_fp")
-WANTS = ("size", "colour", "mean", "std")
-OVERLAP = "if training and test share people, as VGGFace2 and LFW do, the figures are too good"
 
 
 @click.command()
@@ -29,6 +32,25 @@ OVERLAP = "if training and test share people, as VGGFace2 and LFW do, the figure
 @click.option("--agedb", metavar="PATH", help="AgeDB-30: thirty years between the pictures.")
 @click.option("--cfp-fp", metavar="PATH", help="CFP-FP: frontal faces and profiles.")
 @click.option("--pairs", "others", multiple=True, metavar="NAME=PATH", help="Another set; may be given several times.")
+@click.option(
+    "--identify",
+    "crowds",
+    multiple=True,
+    metavar="[NAME=]PATH",
+    help="People to enrol and look for: a folder with a folder for each, a list file, synth:mini.",
+)
+@click.option("--enrol", type=click.IntRange(1), default=1, show_default=True, help="Pictures averaged for each.")
+@click.option(
+    "--unknown",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.5,
+    show_default=True,
+    help="Share of people who are not enrolled, but looked for.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Draws who that is.")
+@click.option("--distractors", metavar="PATH", help="Further people, all enrolled and none looked for.")
+@click.option("--ijb", "ijbs", multiple=True, metavar="[NAME=]FOLDER", help="IJB-B or IJB-C: meta and loose_crop.")
+@click.option("--root", type=click.Path(file_okay=False), help="Folder of a list file's pictures.  [default: its own]")
 @click.option("--flip/--no-flip", default=True, show_default=True, help="Add the embedding of the mirror image.")
 @click.option("--ccrop", is_flag=True, help="Enlarge crops from 112 to 128 pixels and keep the middle 112.")
 @click.option("--folds", type=click.IntRange(2), default=10, show_default=True, help="For sets without their own.")
@@ -37,7 +59,7 @@ OVERLAP = "if training and test share people, as VGGFace2 and LFW do, the figure
 @click.option("--colour", type=click.Choice(["RGB", "BGR"]), default="RGB", show_default=True, help="Its channels.")
 @click.option("--mean", type=Numbers(), help="What it wants taken from pixels / 255: 0.5, or three numbers.")
 @click.option("--std", type=Numbers(), help="What it wants them divided by then: 0.5, or three numbers.")
-@click.option("--aligned", is_flag=True, help="Folders with pairs.txt hold crops already: detect nothing.")
+@click.option("--aligned", is_flag=True, help="Folders and lists hold crops already: detect nothing.")
 @click.option("--min-face", type=click.FloatRange(0, min_open=True), default=40, show_default=True,
               help="Smallest face to look for in photographs, in pixels.")  # fmt: skip
 @click.option("--matrix", metavar="SOURCE", help="Data set of the similarity matrix.  [default: each set's pictures]")
@@ -50,7 +72,8 @@ OVERLAP = "if training and test share people, as VGGFace2 and LFW do, the figure
 @click.option("--quiet", is_flag=True, help="No progress bars.")
 @click.pass_context
 def evaluate(context: click.Context, model: str, others: tuple[str, ...], json_file: str | None, report: str | None,
-             far: tuple[float, ...], matrix: str | None, **options: Any) -> None:  # fmt: skip
+             far: tuple[float, ...], matrix: str | None, crowds: tuple[str, ...], distractors: str | None,
+             ijbs: tuple[str, ...], **options: Any) -> None:  # fmt: skip
     """How well does a network tell whether two pictures show one person?
 
     MODEL is a .safetensors file of `facelib train`, a name (mobilefacenet-synth was trained on rendered people; hog
@@ -66,12 +89,24 @@ def evaluate(context: click.Context, model: str, others: tuple[str, ...], json_f
         facelib evaluate mobilefacenet-synth --pairs synth:mini
         facelib evaluate weights.safetensors --lfw lfw.bin --agedb agedb_30.bin --cfp-fp cfp_fp.bin
         facelib evaluate weights.safetensors --lfw lfw.bin --no-flip --ccrop --far 0.1,0.01
+        facelib evaluate mobilefacenet-synth --identify synth:mini --unknown 0.5 --report out/
+        facelib evaluate weights.safetensors --identify VGGFace2/test_align --aligned --enrol 3
+        facelib evaluate weights.safetensors --ijb IJBC --batch 256 --report out/ --json out.json
         facelib evaluate face.onnx --mean 0.5 --std 0.5 --pairs mine=photos/pairs.txt --report out/ --json out.json
 
     Accuracy is the mean over folds, on each with the threshold that is best on all the others; the spread after +- is
     the standard deviation over folds. Intervals are of 95 %. A TAR is printed only where its FAR amounts to ten false
     accepts. Embeddings have length 1, so the distance of two is sqrt(2 - 2 cosine): it would rank the pairs alike,
     and thresholds are printed both ways.
+
+    With --identify, the first pictures of each person are enrolled and the others looked for: rank-1 and rank-5 are
+    shares of those found first and among the first five. People who are not enrolled are looked for too: FPIR is the
+    share of their pictures that find anybody above a threshold, FNIR the share of the others' that then do not find
+    their own person first. Distractors make the gallery larger. Intervals are drawn over people.
+
+    With --ijb, the crops of IJB-B or IJB-C are aligned by the landmarks of their lists, in the layout of insightface,
+    and pooled to templates by media. Its TARs are those at FAR 0.1 to 0.000001, 1:N is judged in each gallery. Only
+    the embeddings are kept in memory, 2 KB for each picture of a network of 512 numbers.
 
     In photographs the face is taken that is most central for its size, and aligned. Where none is found, the middle
     square of half the picture's side is taken: to leave such pairs out would flatter. Pictures that cannot be read
@@ -82,7 +117,10 @@ def evaluate(context: click.Context, model: str, others: tuple[str, ...], json_f
     path does not exist, with 130 after Ctrl-C.
     """
     given = {name: options.pop(name) for name in SETS}
-    sets = _sets(given, others)
+    people = _named("--identify", crowds, {})
+    sets = _named("--pairs", others, {name.replace("_", "-"): path for name, path in given.items() if path})
+    templates = _named("--ijb", ijbs, {})
+    _check(sets, people, templates, distractors)
     bad = [rate for rate in far if not 0 < rate < 1]
     if bad or not far:
         raise click.BadParameter("rates are fractions between 0 and 1, such as 0.01", param_hint="--far")
@@ -92,33 +130,54 @@ def evaluate(context: click.Context, model: str, others: tuple[str, ...], json_f
         if stated and not model.endswith(".onnx"):
             raise click.BadParameter(f"is for .onnx files; {model} says itself what it wants", param_hint=f"--{name}")
     try:
-        _run(model, wanted, sets, far, matrix, json_file, report, **options)
+        _run(model, wanted, sets, people, templates, distractors, far, matrix, json_file, report, **options)
     except KeyboardInterrupt:
-        click.echo("interrupted; nothing was written", err=True)
+        click.echo("interrupted; no page was written", err=True)
         sys.exit(INTERRUPTED)
 
 
-def _sets(given: dict[str, str | None], others: tuple[str, ...]) -> dict[str, str]:
-    """Name -> path of each set, every path known to exist."""
-    found = {name.replace("_", "-"): path for name, path in given.items() if path}
-    for item in others:
+def _named(option: str, items: tuple[str, ...], found: dict[str, str]) -> dict[str, str]:
+    """Name -> path of each set, NAME=PATH or a path that names itself."""
+    for item in items:
         name, _, path = item.rpartition("=")
-        name = name or (path if path.startswith("synth:") else Path(path).stem).replace(":", "-")
+        place = Path(path).resolve().parent if Path(path).name == "meta" else Path(path)  # of IJB's lists
+        name = name or (path if path.startswith("synth:") else place.stem).replace(":", "-")
         if name in found:
-            raise click.BadParameter(f"{name}: two sets have this name; use NAME=PATH", param_hint="--pairs")
+            raise click.BadParameter(f"{name}: two sets have this name; use NAME=PATH", param_hint=option)
         found[name] = path
-    if not found:
-        raise click.UsageError("no pairs to judge by; try --pairs synth:mini, or --lfw lfw.bin")
-    for name, path in found.items():
-        if not path.startswith("synth:") and not Path(path).exists():
-            raise click.UsageError(f"{name}: {path}: no such file or folder; it is looked for from {Path.cwd()}")
     return found
 
 
-def _run(model: str, wanted: dict[str, Any], sets: dict[str, str], far: tuple[float, ...], matrix: str | None,
-         json_file: str | None, report: str | None, *, device: str, batch: int, folds: int, flip: bool, ccrop: bool,
-         aligned: bool, min_face: float, people: int, shots: int, quiet: bool) -> None:  # fmt: skip
+def _check(sets: dict[str, str], people: dict[str, str], templates: dict[str, str], distractors: str | None) -> None:
+    """Every path is known to exist, and there is something to do."""
+    if not sets and not people and not templates:
+        raise click.UsageError("no pairs to judge by; try --pairs synth:mini, or --lfw lfw.bin, or --identify people/")
+    if distractors and not people:
+        raise click.UsageError("--distractors joins the gallery of --identify, which is missing")
+    if distractors and distractors.startswith("synth:"):
+        for name, path in people.items():
+            if path.startswith("synth:"):
+                raise click.UsageError(
+                    f"{name}: {path} and the distractors {distractors} share people, for all rendered sets begin with"
+                    " the same ones; give other people as distractors"
+                )
+    if both := sorted(sets.keys() & people.keys()):
+        raise click.UsageError(f"{both[0]}: --pairs and --identify have a set of this name; use NAME=PATH")
+    if both := sorted(templates.keys() & {*sets, *people}):
+        raise click.UsageError(f"{both[0]}: --ijb and another option have a set of this name; use NAME=PATH")
+    others = {"--distractors": distractors} if distractors else {}
+    for name, path in [*sets.items(), *people.items(), *templates.items(), *others.items()]:
+        if not path.startswith("synth:") and not Path(path).exists():
+            raise click.UsageError(f"{name}: {path}: no such file or folder; it is looked for from {Path.cwd()}")
+
+
+def _run(model: str, wanted: dict[str, Any], sets: dict[str, str], crowds: dict[str, str], ijbs: dict[str, str],
+         distractors: str | None, far: tuple[float, ...], matrix: str | None, json_file: str | None,
+         report: str | None, *, device: str, batch: int, folds: int, flip: bool, ccrop: bool, aligned: bool,
+         min_face: float, people: int, shots: int, quiet: bool, enrol: int, unknown: float, seed: int,
+         root: str | None) -> None:  # fmt: skip
     from .evaluate.judged import judge, table
+    from .evaluate.judged_templates import judge_ijb
     from .evaluate.pictures import open_pairs
 
     _make_folders(Path(json_file).parent if json_file and json_file != "-" else None, Path(report) if report else None)
@@ -140,6 +199,27 @@ def _run(model: str, wanted: dict[str, Any], sets: dict[str, str], far: tuple[fl
         finally:
             detecting.close()
             embedding.close()
+    identified: list[Identified] = []
+    for name, path in crowds.items():
+        bar = _Bar(f"{name}: embedding", quiet)
+        try:
+            identified.append(_identify(
+                name, path, distractors, embed, bar, enrol, unknown, seed, flip=flip, ccrop=ccrop, batch=batch,
+                opening={"aligned": aligned, "root": root, "min_face": min_face, "device": device},
+            ))  # fmt: skip
+        except FaceLibError as error:
+            faults.append(f"{name}: {error}")
+        finally:
+            bar.close()
+    compared: list[Compared] = []
+    for name, path in ijbs.items():
+        bar = _Bar(f"{name}: embedding", quiet)
+        try:
+            compared.append(judge_ijb(path, embed, name, flip, ccrop, batch, bar.start))
+        except FaceLibError as error:
+            faults.append(f"{name}: {error}")
+        finally:
+            bar.close()
     square = None
     if matrix:
         try:
@@ -148,16 +228,18 @@ def _run(model: str, wanted: dict[str, Any], sets: dict[str, str], far: tuple[fl
             faults.append(f"--matrix: {error}")
     about["settings"] = {"flip": flip, "ccrop": ccrop, "device": device, "batch": batch, "min face": min_face}
     about["failed"] = faults
-    if results:
-        click.echo(printable(table(results)), err=json_file == "-")
+    kinds: list[Any] = [results, identified, *([each] for each in compared)]  # galleries of two have other names
+    for kind in kinds:
+        if kind:
+            click.echo(printable(table(kind)), err=json_file == "-")
     for warning in about["warnings"]:
         click.echo(f"beware: {warning}", err=True)
-    for result in results:
-        for warning in result.warnings:
-            click.echo(printable(f"{result.name}: {warning}"), err=True)
+    for found in (each for kind in kinds for each in kind):
+        for warning in found.warnings:
+            click.echo(printable(f"{found.name}: {warning}"), err=True)
     for fault in faults:
         click.echo(printable(f"Error: {fault}"), err=True)
-    _write(results, about, json_file, report, square)
+    _write(results, identified, compared, about, json_file, report, square)
     sys.exit(1 if faults else 0)
 
 
@@ -171,13 +253,14 @@ def _make_folders(*folders: Path | None) -> None:
             raise FaceLibError(f"{folder}: cannot be made ({error.strerror}); choose another folder") from error
 
 
-def _write(results: list[Result], about: dict[str, Any], json_file: str | None, report: str | None,
-           matrix: Matrix | None) -> None:  # fmt: skip
+def _write(results: list[Result], identified: list[Identified], compared: list[Compared], about: dict[str, Any],
+           json_file: str | None, report: str | None, matrix: Matrix | None) -> None:  # fmt: skip
     if json_file:
         from .evaluate.judged import to_json
+        from .evaluate.judged_templates import with_templates
         from .folders.files import write_atomically
 
-        text = to_json(results, about)
+        text = to_json(results, with_templates(about, compared), identified)
         if json_file == "-":
             click.echo(text, nl=False)
         else:
@@ -185,10 +268,21 @@ def _write(results: list[Result], about: dict[str, Any], json_file: str | None, 
                 write_atomically(Path(json_file), text.encode())
             except OSError as error:
                 raise FaceLibError(f"{json_file}: cannot be written ({error.strerror}); choose another FILE") from error
-    if report and results:
+    if report and (results or identified or compared):
         from .evaluate.report import write_report
 
-        click.echo(printable(str(write_report(report, results, about, matrix))), err=True)
+        click.echo(printable(str(write_report(report, results, about, matrix, identified, compared))), err=True)
+
+
+def _identify(name: str, path: str, distractors: str | None, embed: Embedder, bar: _Bar, enrol: int, unknown: float,
+              seed: int, *, flip: bool, ccrop: bool, batch: int, opening: dict[str, Any]) -> Identified:  # fmt: skip
+    from .evaluate.judged_people import judge_people
+    from .evaluate.people import open_crowd
+
+    size = embed.preprocess.size
+    crowd = open_crowd(path, name, size, **opening)
+    others = open_crowd(distractors, "distractors", size, **opening) if distractors else None
+    return judge_people(crowd, embed, enrol, unknown, seed, others, flip, ccrop, batch, progress=bar.start)
 
 
 def _matrix(source: str, embed: Embedder, flip: bool, ccrop: bool, batch: int, people: int, shots: int) -> Matrix:
@@ -216,76 +310,3 @@ class _Bar:
     def close(self) -> None:
         if self.bar is not None:
             self.bar.close()
-
-
-def open_model(model: str, wanted: dict[str, Any], device: str = "cpu") -> tuple[Embedder, dict[str, Any]]:
-    """The network to judge, and what a report says of it: "model", "preprocess", "versions", "warnings".
-
-    ``wanted`` is what an ONNX file wants to see: size, colour, mean, std; of other models it is not looked at.
-    """
-    from .embedder import Embedder
-
-    path = Path(model)
-    about: dict[str, Any] = {"model": {"name": model}, "warnings": []}
-    if path.suffix == ".onnx":
-        embed = Embedder.load(path, _preprocess(path, wanted))
-    else:
-        embed = Embedder.load(model, device=device)
-    if path.suffix in (".onnx", ".safetensors"):
-        about["model"] = {"name": embed.name, **_described(path)}
-        training = about["model"]["trained on"]
-        if not training.startswith("synth:"):
-            known = "what it was trained on is not known" if training == "unknown" else f"trained on {training}"
-            about["warnings"].append(f"{known}; {OVERLAP}")
-    about["preprocess"], about["versions"] = embed.preprocess.to_dict(), _versions()
-    return embed, about
-
-
-def _preprocess(path: Path, wanted: dict[str, Any]) -> Any:
-    from .preprocess import Preprocess
-
-    for name in ("mean", "std"):
-        if wanted[name] is None:
-            raise FaceLibError(
-                f"{path}: an ONNX file does not say what its network wants to see, and a wrong guess costs accuracy"
-                " without a word; pass --mean and --std, and --size and --colour if they are not 112 and RGB"
-            )
-        if len(wanted[name]) not in (1, 3):
-            raise FaceLibError(f"--{name}: expected one number or three, got {len(wanted[name])}")
-    three = {name: tuple(wanted[name]) * (3 // len(wanted[name])) for name in ("mean", "std")}
-    try:
-        return Preprocess(size=wanted["size"], colour=wanted["colour"], mean=three["mean"], std=three["std"])
-    except ValueError as error:
-        raise FaceLibError(f"--std: {error}") from error
-
-
-def _described(path: Path) -> dict[str, Any]:
-    """File, checksum, network, and what ``facelib train`` left beside it of the training."""
-    import hashlib
-    import json
-
-    found: dict[str, Any] = {"file": str(path), "SHA-256": hashlib.sha256(path.read_bytes()).hexdigest()}
-    if path.suffix == ".safetensors":
-        from safetensors import safe_open
-
-        with safe_open(str(path), "pt") as opened:
-            found.update(json.loads(opened.metadata()["facelib"])["network"])
-    try:
-        run = json.loads((path.parent / "run.json").read_bytes())
-        return {**found, "trained on": run["recipe"]["train_list"], "with": run["recipe"]["metric"],
-                "people": run["people"], "steps": run["steps"]}  # fmt: skip
-    except (OSError, ValueError, KeyError, TypeError):
-        return {**found, "trained on": "unknown"}
-
-
-def _versions() -> dict[str, str]:
-    import platform
-
-    import cv2
-    import numpy
-    import torch
-
-    from . import __version__
-
-    return {"facelib": __version__, "python": platform.python_version(), "torch": str(torch.__version__),
-            "numpy": numpy.__version__, "opencv": cv2.__version__}  # fmt: skip

@@ -1,4 +1,4 @@
-"""Figures of verification: scores, ROC, DET, and who looks like whom.
+"""Figures of verification and identification: scores, ROC, DET, CMC, and who looks like whom.
 
 Each function takes arrays, draws on Matplotlib axes, its own or those given, and returns them, so that curves can be
 laid over each other and a test can ask what was drawn::
@@ -18,10 +18,11 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from .. import plot
 from ..errors import FaceLibError
+from .identify import Identification
 from .ranking import Ranking, wilson
 
 SAME, DIFFERENT = plot.BLUE, plot.RED
@@ -175,6 +176,71 @@ def det(scores: Any, same: Any, ax: Axes | None = None, label: str = "", band: b
     ax.set(xlabel="false accept rate", ylabel="false reject rate", xlim=ends, ylim=ends)
     ax.grid(alpha=0.3)
     ax.set_aspect("equal")
+    if label:
+        ax.legend(fontsize="small")
+    return ax
+
+
+def cmc(found: Identification, ax: Axes | None = None, label: str = "", band: bool = True, ranks: int = 20) -> Axes:
+    """Cumulative match characteristic: share of known probes whose person is among the first k.
+
+    Parameters
+    ----------
+    found : Identification
+    label : str
+        For a legend, which is drawn when there is one.
+    band : bool
+        Shade Wilson's interval.
+    ranks : int
+        How far to go.
+    """
+    share = found.cmc[:ranks]
+    places = np.arange(1, len(share) + 1)
+    ax = _axes(ax, (8, 4))
+    (line,) = ax.plot(places, share, marker="o", markersize=4, label=label or None)
+    if band:
+        low, high = _wilson(share, int(found.mated.sum()))
+        ax.fill_between(places, low, high, color=line.get_color(), alpha=0.25, linewidth=0)
+    ax.set(xlabel="rank", ylabel="known probes found", xlim=(0.5, max(2, len(share)) + 0.5))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    if label:
+        ax.legend(fontsize="small", loc="lower right")
+    return ax
+
+
+def open_det(found: Identification, ax: Axes | None = None, label: str = "", band: bool = True) -> Axes:
+    """False negative over false positive identification rate, both for the first place alone, on axes of deviates.
+
+    A known probe counts as missed also where somebody else is ahead of its own person, so to the right the curve ends
+    at 1 - rank-1 and not at 0.
+
+    Parameters
+    ----------
+    found : Identification
+        With strangers among its probes.
+    label : str
+        For a legend, which is drawn when there is one.
+    band : bool
+        Shade Wilson's interval of the false negative rate.
+    """
+    _, fpir, fnir = found.det(rank=1)
+    known, strangers = int(found.mated.sum()), int((~found.mated).sum())
+    last = np.append(fpir[1:] != fpir[:-1], True)  # of points above each other
+    fpir, fnir = fpir[last], fnir[last].clip(0, 1)
+    x, y = deviates(fpir, strangers), deviates(fnir, known)
+    ax = _axes(ax, (5.5, 5))
+    (line,) = ax.plot(x, y, drawstyle="steps-post", label=label or None)
+    if band:
+        lower, upper = (deviates(end, known) for end in _wilson(fnir, known))
+        ax.fill_between(x, lower, upper, step="post", color=line.get_color(), alpha=0.2, linewidth=0)
+    for name, axis, count, worst in (("x", ax.xaxis, strangers, 0.995), ("y", ax.yaxis, known, float(fnir.max()))):
+        ends = float(deviates(np.zeros(1), count)[0]), float(_probit(min(0.995, max(worst, 0.5))))
+        ticks = [rate for rate in DET_TICKS if ends[0] <= _probit(rate) <= ends[1]]
+        axis.set_ticks(_probit(ticks), [f"{100 * rate:g} %" for rate in ticks])
+        ax.set(**{f"{name}lim": ends})
+    ax.set(xlabel="false positive identification rate", ylabel="false negative identification rate")
+    ax.grid(alpha=0.3)
     if label:
         ax.legend(fontsize="small")
     return ax

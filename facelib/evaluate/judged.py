@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .pictures import PairSet, Progress, centre_crop, embed_pictures
+from .crops import Progress, centre_crop, embed_pictures
+from .pictures import PairSet
 from .ranking import Interval
 from .verify import Verification, verification
 
 if TYPE_CHECKING:
     from ..embedder import Embedder
+    from .judged_people import Identified
 
 FARS = (1e-1, 1e-2, 1e-3)
 ENOUGH = 10
@@ -202,12 +204,12 @@ def _warnings(result: Result, pairs: PairSet, by_people: bool, size: int) -> lis
     if counts["faceless"]:
         said.append(
             f"no face was found in {counts['faceless']:,} of {counts['pictures']:,} pictures; their middle was taken:"
-            f" {_some(pairs.faceless)}"
+            f" {some(pairs.faceless)}"
         )
     if counts["unreadable"]:
         said.append(
             f"{counts['unreadable']:,} pictures could not be read, and {counts['left out']:,} pairs with them were"
-            f" left out; the figures are those of the others: {_some(pairs.unreadable)}"
+            f" left out; the figures are those of the others: {some(pairs.unreadable)}"
         )
     side = pairs.images.shape[1]
     if side != size:
@@ -218,12 +220,15 @@ def _warnings(result: Result, pairs: PairSet, by_people: bool, size: int) -> lis
     return said
 
 
-def _some(items: Sequence[str], shown: int = 5) -> str:
+def some(items: Sequence[str], shown: int = 5) -> str:
+    """The first of many names, and how many more there are."""
     return ", ".join(items[:shown]) + (f" and {len(items) - shown:,} more" if len(items) > shown else "")
 
 
-def lines_of(result: Result) -> list[tuple[str, str]]:
+def lines_of(result: Any) -> list[tuple[str, str]]:
     """What the printed table and the page say of a set: labels, indented below what they belong to, and texts."""
+    if not isinstance(result, Result):
+        return result.lines()
     found, counts = result.verification, result.counts
     lines = [
         ("pairs", f"{len(found.same):,} ({len(found.same) - result.different:,} same)"),
@@ -232,16 +237,16 @@ def lines_of(result: Result) -> list[tuple[str, str]]:
         ("  unreadable", f"{counts['unreadable']:,}"),
         ("  without a face", f"{counts['faceless']:,}"),
         ("accuracy +- spread", f"{100 * found.accuracy:.2f} +- {100 * found.std:.2f} %"),
-        ("  95 % interval", _ends(found.accuracy_interval)),
+        ("  95 % interval", ends(found.accuracy_interval)),
         ("area under ROC", f"{100 * found.auc:.2f} %"),
-        ("  95 % interval", _ends(result.intervals["auc"])),
+        ("  95 % interval", ends(result.intervals["auc"])),
         ("equal error rate", f"{100 * found.eer:.2f} %"),
-        ("  95 % interval", _ends(result.intervals["eer"])),
+        ("  95 % interval", ends(result.intervals["eer"])),
     ]
     for far in result.fars:
         enough = result.enough(far)
         lines.append((f"TAR at FAR {far:g}", f"{100 * found.tar_at(far):.2f} %" if enough else TOO_FEW))
-        lines.append(("  95 % interval", _ends(found.tar_interval(far)) if enough else "-"))
+        lines.append(("  95 % interval", ends(found.tar_interval(far)) if enough else "-"))
     return [
         *lines,
         ("threshold (cosine)", f"{found.threshold:.4f}"),
@@ -254,13 +259,14 @@ def distance(cosine: float) -> float:
     return float(np.sqrt(2 - 2 * cosine)) if np.isfinite(cosine) else -cosine
 
 
-def _ends(interval: Interval) -> str:
+def ends(interval: Interval) -> str:
+    """Ends of an interval in per cent; "-" where it has no width."""
     # Where no pair is wrong, the bootstrap draws no wrong one either: that is no interval.
     return "-" if interval[0] == interval[1] else f"[{100 * interval[0]:.2f}, {100 * interval[1]:.2f}]"
 
 
-def table(results: Sequence[Result]) -> str:
-    """A line for each figure and a column for each set, three sets at a time."""
+def table(results: Sequence[Any]) -> str:
+    """A line for each figure and a column for each set, three sets at a time; all results of one kind."""
     blocks = []
     for start in range(0, len(results), COLUMNS):
         part = results[start : start + COLUMNS]
@@ -271,11 +277,12 @@ def table(results: Sequence[Result]) -> str:
     return "\n\n".join(blocks)
 
 
-def to_json(results: Sequence[Result], about: Mapping[str, Any]) -> str:
+def to_json(results: Sequence[Result], about: Mapping[str, Any], identified: Sequence[Identified] = ()) -> str:
     """``about`` as it is and the figures of each set; what is not finite, such as a threshold of nothing, is null."""
-    return (
-        json.dumps(_finite({**about, "sets": [each.to_dict() for each in results]}), indent=1, allow_nan=False) + "\n"
-    )
+    found = {**about, "sets": [each.to_dict() for each in results]}
+    if identified:
+        found["identification"] = [each.to_dict() for each in identified]
+    return json.dumps(_finite(found), indent=1, allow_nan=False) + "\n"
 
 
 def _finite(value: Any) -> Any:

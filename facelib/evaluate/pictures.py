@@ -13,24 +13,20 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import cv2
 import numpy as np
 
-from ..data import decode, open_source, read_bin, read_carray, read_lfw_pairs
+from ..data import read_bin, read_carray, read_lfw_pairs
 from ..errors import FaceLibError
-from ..faces import Faces
+from .crops import DETECTED, Cropper, Progress, centre_crop, embed_pictures
+from .people import SYNTHETIC, open_people
 
-if TYPE_CHECKING:
-    from ..embedder import Embedder
+__all__ = ["PairSet", "Progress", "centre_crop", "deal_folds", "embed_pictures", "open_pairs", "open_people"]
 
-SYNTHETIC = "synth:"
 HARD = "-hard"
 LISTS = ("pairs.txt", "pairsDevTest.txt", "pairsDevTrain.txt")
 EXTENSIONS = (".jpg", ".png", ".jpeg")
-DETECTED = 16  # pictures that the detector sees at once
-Progress = Callable[[int], object]
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,72 +143,6 @@ def deal_folds(same: np.ndarray, folds: int) -> np.ndarray:
     return fold
 
 
-def centre_crop(crops: np.ndarray) -> np.ndarray:
-    """CCrop: enlarge 112 pixels to 128 and keep the middle 112, (N, S, S, 3) -> (N, S, S, 3).
-
-    A crop in which the face is 1/7 larger, for networks that were trained on such. Of other sizes S, in proportion.
-    """
-    height, width = crops.shape[1:3]
-    large = round(height * 128 / 112), round(width * 128 / 112)
-    top, left = (large[0] - height) // 2, (large[1] - width) // 2
-    resized = (cv2.resize(crop, large[::-1], interpolation=cv2.INTER_LINEAR) for crop in crops)
-    kept = [crop[top : top + height, left : left + width] for crop in resized]
-    return np.array(kept, np.uint8).reshape(crops.shape)
-
-
-def embed_pictures(
-    embed: Embedder,
-    images: np.ndarray,
-    flip: bool = True,
-    ccrop: bool = False,
-    batch: int = 64,
-    rows: np.ndarray | None = None,
-    progress: Progress = lambda done: None,
-) -> np.ndarray:
-    """Embeddings of crops: uint8 (M, H, W, 3) -> float32 (M, D), of any length; of ``rows`` alone (K,) -> (K, D).
-
-    With ``flip`` the unit vectors of a picture and of its mirror image are added, as published figures on LFW usually
-    are. With ``ccrop`` each is cropped by ``centre_crop`` first.
-    """
-    parts = []
-    rows = np.arange(len(images)) if rows is None else rows
-    for start in range(0, len(rows), batch):
-        crops = images[rows[start : start + batch]]
-        crops = centre_crop(crops) if ccrop else crops
-        vectors = embed(crops)
-        parts.append(vectors + embed(np.ascontiguousarray(crops[:, :, ::-1])) if flip else vectors)
-        progress(len(crops))
-    return np.concatenate(parts)
-
-
-def open_people(source: str, people: int = 20, shots: int = 20, size: int = 112) -> tuple[np.ndarray, np.ndarray]:
-    """Aligned crops (K, S, S, 3) of the first people of a data set, and who is in each, for a similarity matrix.
-
-    ``source`` is "synth:mini" and the like, of which the test people are taken, or whatever
-    ``facelib.data.open_source`` knows, such as a folder with a folder for each person.
-    """
-    if source.startswith(SYNTHETIC):
-        from ..synth import load_dataset
-
-        data = load_dataset(source.removeprefix(SYNTHETIC), "test")
-        rows = _first_shots(data.labels, people, shots)
-        return data.images[rows], np.array([f"person {label:03d}" for label in data.labels[rows]])
-    opened = open_source(source)
-    rows = _first_shots(opened.labels, people, shots)
-    folders = [Path(opened.name(int(row))).parent.name for row in rows]
-    labels = [f"person {label:03d}" for label in opened.labels[rows]]
-    named = len(set(folders)) == len(set(labels))
-    crops = [_resize(opened.image(int(row)), size) for row in rows]
-    return np.stack(crops), np.array(folders if named else labels)
-
-
-def _first_shots(labels: np.ndarray, people: int, shots: int) -> np.ndarray:
-    numbers = [n for n, count in zip(*np.unique(labels, return_counts=True), strict=True) if count > 1][:people]
-    if len(numbers) < 2:
-        raise FaceLibError("a similarity matrix needs two people with two pictures each")
-    return np.concatenate([np.flatnonzero(labels == number)[:shots] for number in numbers])
-
-
 def _synthetic(source: str, name: str, folds: int) -> PairSet:
     from ..synth import load_dataset, make_pairs
 
@@ -280,10 +210,12 @@ def _photographs(
     place = {file: row for row, file in enumerate(files)}
     rows = np.array([place[file] for file in pairs.names])
     done = progress(len(files))
-    if aligned:
-        crops, unreadable, faceless = _read_crops(root, files, size, done)
-    else:
-        crops, unreadable, faceless = _detect_crops(root, files, size, done, detector)
+    cropper, crops = Cropper(size, aligned, **detector), []
+    for start in range(0, len(files), DETECTED):
+        part = files[start : start + DETECTED]
+        crops += cropper([root / file for file in part], part)
+        done(len(part))
+    unreadable, faceless = cropper.unreadable, cropper.faceless
     readable = np.array([crop is not None for crop in crops])
     kept = readable[rows[0::2]] & readable[rows[1::2]]
     same = pairs.same[kept]
@@ -312,66 +244,3 @@ def _find_pictures(listing: Path, names: list[str]) -> tuple[Path, str]:
         f"{listing}: {names[0]} and the next are neither in {listing.parent} nor in a folder in it; put the list"
         " beside the pictures"
     )
-
-
-Crops = tuple[list[np.ndarray | None], list[str], list[str]]
-
-
-def _read_crops(root: Path, files: list[str], size: int, done: Progress) -> Crops:
-    crops: list[np.ndarray | None] = []
-    unreadable = []
-    for file in files:
-        try:
-            crops.append(_resize(decode((root / file).read_bytes(), str(root / file)), size))
-        except (FaceLibError, OSError) as error:
-            crops.append(None)
-            unreadable.append(str(error))
-        done(1)
-    return crops, unreadable, []
-
-
-def _detect_crops(root: Path, files: list[str], size: int, done: Progress, detector: dict[str, Any]) -> Crops:
-    """A crop a picture: of the face that is most central for its size, as ``facelib align`` chooses, or the middle."""
-    from ..folders.aligner import choose_faces
-    from ..folders.each import detect_each, make_detector
-
-    mtcnn = make_detector(**detector)
-    crops: list[np.ndarray | None] = []
-    unreadable, faceless = [], []
-    for start in range(0, len(files), DETECTED):
-        part = files[start : start + DETECTED]
-        for file, (image, found) in zip(part, detect_each(mtcnn, [root / each for each in part]), strict=True):
-            if image is None:
-                unreadable.append(str(found))
-                crops.append(None)
-                continue
-            faces = found if isinstance(found, Faces) else Faces.empty()
-            crop = _aligned(image, choose_faces(faces, image.shape[0], image.shape[1], "centre"), size)
-            if crop is None:
-                faceless.append(file)
-            crops.append(_middle(image, size) if crop is None else crop)
-        done(len(part))
-    return crops, unreadable, faceless
-
-
-def _aligned(image: np.ndarray, face: Faces, size: int) -> np.ndarray | None:
-    from ..alignment import align
-
-    try:
-        return align(image, face.landmarks[0], size) if len(face) else None
-    except FaceLibError:  # landmarks from which no alignment follows
-        return None
-
-
-def _middle(image: np.ndarray, size: int) -> np.ndarray:
-    """The middle square of half the shorter side: where LFW's faces are."""
-    height, width = image.shape[:2]
-    side = max(1, min(height, width) // 2)
-    top, left = (height - side) // 2, (width - side) // 2
-    return _resize(image[top : top + side, left : left + side], size)
-
-
-def _resize(image: np.ndarray, size: int) -> np.ndarray:
-    if image.shape[:2] == (size, size):
-        return image
-    return cv2.resize(np.ascontiguousarray(image), (size, size), interpolation=cv2.INTER_AREA)

@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 from facelib import Embedder, FaceLibError, Preprocess
-from facelib.evaluate import cosine_scores, report
+from facelib.evaluate import cosine_scores
+from facelib.evaluate import page as parts
 from facelib.evaluate.judged import Matrix, Result, chosen_people, distance, judge, table, to_json
 from facelib.evaluate.pictures import PairSet, centre_crop, deal_folds, embed_pictures, open_pairs, open_people
 from facelib.evaluate.report import write_report
@@ -82,7 +83,7 @@ def pair_set(name: str = "set <1>", pairs: int = 60, seed: int = 0) -> PairSet:
 def _coarse() -> Iterator[None]:
     """Figures of few pixels, which take less time."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(report, "DPI", 40)
+        patch.setattr(parts, "DPI", 40)
         yield
 
 
