@@ -82,7 +82,8 @@ def evaluate(context: click.Context, model: str, others: tuple[str, ...], json_f
     \b
         lfw.bin            pairs as insightface publishes them
         lfw_align_112/lfw  a bcolz folder with lfw_list.npy beside it, or the folder above
-        lfw/               photographs with pairs.txt or pairsDevTest.txt, as LFW comes
+        lfw/               photographs with pairs.txt or pairsDevTest.txt, as LFW comes; scikit-learn's
+                           fetch_lfw_pairs() leaves them in ~/scikit_learn_data/lfw_home
         synth:mini         people who do not exist; synth:mini-hard are harder pairs
 
     \b

@@ -227,6 +227,20 @@ def test_crops_are_taken_as_they_are_when_told_so(photographs: Path, tmp_path: P
     assert np.array_equal(first, cv2.resize(samples.picture("p1b"), (112, 112), interpolation=cv2.INTER_AREA))
 
 
+def test_what_scikit_learn_fetched_is_taken_as_it_lies(photographs: Path, tmp_path: Path) -> None:
+    """Its lfw_home holds three lists, of which pairs.txt counts, and the pictures in lfw_funneled."""
+    home, lines = tmp_path / "lfw_home", (photographs / "pairsDevTest.txt").read_text().splitlines()
+    home.mkdir()
+    (home / "lfw_funneled").symlink_to(photographs / "images")
+    (home / "pairs.txt").write_text("2\t2\n" + "\n".join(lines[1:3] + lines[9:11] + lines[3:5] + lines[11:13]) + "\n")
+    for name in ("pairsDevTrain.txt", "pairsDevTest.txt"):
+        (home / name).write_text("\n".join(["1", lines[1], lines[9]]) + "\n")
+    out = tmp_path / "out.json"
+    result = run("hog", "--lfw", home, "--aligned", "--no-flip", "--json", out)
+    assert result.exit_code == 0, result.output
+    assert (read(out, "lfw")["pairs"], len(read(out, "lfw")["folds"])) == (8, 2)
+
+
 def test_rendered_people(tmp_path: Path, flat: list[object], monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 

@@ -303,7 +303,8 @@ ENTRIES = (
         ('pairs = facelib.data.read_lfw_pairs("pairs.txt")', "facelib align lfw lfw_align",
          'images, same = facelib.data.read_bin("lfw.bin")'),
         pairs=6_000, citation="huang2007lfw",
-        note="scikit-learn reads a copy. Aligned pairs are passed around as lfw.bin",
+        note="scikit-learn's fetch_lfw_pairs() fetches a copy, whose lfw_home `facelib evaluate --lfw` takes. Aligned"
+        " pairs are passed around as lfw.bin",
     ),
     Entry(
         "MegaFace", "evaluation", 690_000, 1_000_000, "withdrawn",
