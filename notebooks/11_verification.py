@@ -69,7 +69,7 @@ _ = plot.grid([*crops[a[shown]], *crops[b[shown]]], titles, columns=6)
 # %% [markdown]
 # A pair gets a score, here the cosine of its two vectors, and "same" is the answer above a **threshold** $t$. With the shares of the two kinds that are accepted,
 #
-# $$ \mathrm{TAR}(t) = \frac{|\{\text{same, score} > t\}|}{|\{\text{same}\}|}, \qquad \mathrm{FAR}(t) = \frac{|\{\text{different, score} > t\}|}{|\{\text{different}\}|}, \tag{11.1} $$
+# $$ \begin{aligned} \mathrm{TAR}(t) &= \frac{|\{\text{same, score} > t\}|}{|\{\text{same}\}|}, \\[1ex] \mathrm{FAR}(t) &= \frac{|\{\text{different, score} > t\}|}{|\{\text{different}\}|}, \end{aligned} \tag{11.1} $$
 #
 # and a share $\pi$ of same pairs in the list, the share of right answers is
 #

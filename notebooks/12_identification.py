@@ -76,7 +76,7 @@ _ = plot.grid(shots.images[shown], [f"gallery {k}" for k in range(8)] + [f"probe
 # %% [markdown]
 # The first picture of each is the gallery, the other 320 are probes. To begin with, everybody who is looked for is known: a **closed set**. For a probe $p$ let $s(p, i)$ be its cosine with person $i$, and order all people by it. The own person stands at the place
 #
-# $$ \mathrm{rank}(p) = 1 + \bigl|\{\, i \ne \mathrm{own}(p) : s(p, i) \ge s(p, \mathrm{own}(p)) \,\}\bigr|, \qquad \mathrm{CMC}(k) = \frac{1}{P} \bigl|\{\, p : \mathrm{rank}(p) \le k \,\}\bigr| . \tag{12.1} $$
+# $$ \begin{aligned} \mathrm{rank}(p) &= 1 + \bigl|\{\, i \ne \mathrm{own}(p) : s(p, i) \ge s(p, \mathrm{own}(p)) \,\}\bigr|, \\[1ex] \mathrm{CMC}(k) &= \frac{1}{P} \bigl|\{\, p : \mathrm{rank}(p) \le k \,\}\bigr| . \end{aligned} \tag{12.1} $$
 #
 # CMC is the *cumulative match characteristic*, and CMC(1) is rank-1. Of equal scores the own person comes last: who is only as near as somebody else has not been found.
 
@@ -153,7 +153,7 @@ assert (np.diff(drawn.mean(1)) < 0).all() and np.isclose(drawn[-1], report.rank1
 #
 # A closed set is a laboratory. At a door most faces may belong to nobody we know, and the nearest person is always *somebody*. So there must be a threshold $t$, and with it two kinds of error. A probe is *mated* if its person is in the gallery. In the words of ISO/IEC 19795-1,
 #
-# $$ \mathrm{FPIR}(t) = \frac{|\{\text{non-mated } p : \max_i s(p,i) > t\}|}{|\{\text{non-mated } p\}|}, \qquad \mathrm{FNIR}(t) = \frac{|\{\text{mated } p : \mathrm{rank}(p) > 1 \text{ or } s(p,\mathrm{own}) \le t\}|}{|\{\text{mated } p\}|} . \tag{12.2} $$
+# $$ \begin{aligned} \mathrm{FPIR}(t) &= \frac{|\{\text{non-mated } p : \max_i s(p,i) > t\}|}{|\{\text{non-mated } p\}|}, \\[1ex] \mathrm{FNIR}(t) &= \frac{|\{\text{mated } p : \mathrm{rank}(p) > 1 \text{ or } s(p,\mathrm{own}) \le t\}|}{|\{\text{mated } p\}|} . \end{aligned} \tag{12.2} $$
 #
 # FPIR, the false positive identification rate, is the share of strangers who are taken for somebody. FNIR is the share of known people who are not found, or not first. Half of our people now become strangers.
 
@@ -222,7 +222,7 @@ axes[1].minorticks_off()
 #
 # Say a threshold has a one-to-one false match rate of $f$. If the $N$ comparisons of a stranger were independent, none would be false with probability $(1-f)^N$, and so
 #
-# $$ \mathrm{FPIR} = 1 - (1-f)^N \le N f, \qquad f = 1 - (1-\mathrm{FPIR})^{1/N} \approx \mathrm{FPIR} / N . \tag{12.3} $$
+# $$ \begin{aligned} \mathrm{FPIR} &= 1 - (1-f)^N \le N f, \\[1ex] f &= 1 - (1-\mathrm{FPIR})^{1/N} \approx \mathrm{FPIR} / N . \end{aligned} \tag{12.3} $$
 #
 # The bound $Nf$ needs no independence: the probability that at least one of $N$ things happens is never above the sum of theirs. Take the thresholds where a share of $10^{-2}$ and $10^{-3}$ of all comparisons of different people is false, and galleries of every size, with everybody else as strangers. These thresholds come from the very comparisons that are then counted, so for a gallery of one, (12.3) holds by construction. The test is only of how $N$ comparisons combine. Whether a threshold keeps its $f$ with new people is a question of its own, that of [lesson 11](11_verification.ipynb).
 #

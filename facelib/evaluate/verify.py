@@ -26,6 +26,8 @@ from .vectors import as_array
 FARS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 """False accept rates of the printed report, as far as there are enough different pairs to meet one."""
 
+BLOCK = 64  # pairs whose float64 copies stay in the cache
+
 PRINTED_BOOTSTRAP = 20_000
 """Up to so many pairs a printed report has bootstrap intervals too, which take a second there."""
 
@@ -237,20 +239,22 @@ def verify_scores(scores: Any, same: Any, folds: int = 10, fold: Any = None) -> 
 
 
 def cosine_scores(e_a: Any, e_b: Any) -> np.ndarray:
-    """Cosine of each pair, float64 (N,) in -1..1; computed in float64, a thousand pairs at a time."""
+    """Cosine of each pair, float64 (N,) in -1..1; computed in float64, few pairs at a time."""
     a, b = as_array(e_a), as_array(e_b)
     if a.ndim != 2 or a.shape != b.shape or not a.shape[1]:
         raise FaceLibError(f"embeddings have shapes {a.shape} and {b.shape}: expected (N, D) twice")
-    scores = np.empty(len(a))
-    for start in range(0, len(a), 1000):
-        rows = slice(start, start + 1000)
+    scores, length = np.empty(len(a)), np.empty(len(a))
+    for start in range(0, len(a), BLOCK):
+        rows = slice(start, start + BLOCK)
         x, y = a[rows].astype(np.float64), b[rows].astype(np.float64)
-        length = np.sqrt(np.einsum("nd,nd->n", x, x) * np.einsum("nd,nd->n", y, y))
-        bad = np.flatnonzero(~np.isfinite(length) | (length == 0))
-        if len(bad):
-            reason = "has length 0" if length[bad[0]] == 0 else "holds NaN or infinite numbers"
-            raise FaceLibError(f"an embedding of pair {start + bad[0]} {reason}: the network or its input is broken")
-        scores[rows] = np.einsum("nd,nd->n", x, y) / length
+        length[rows] = np.einsum("nd,nd->n", x, x) * np.einsum("nd,nd->n", y, y)
+        scores[rows] = np.einsum("nd,nd->n", x, y)
+    length = np.sqrt(length)
+    bad = np.flatnonzero(~np.isfinite(length) | (length == 0))
+    if len(bad):
+        reason = "has length 0" if length[bad[0]] == 0 else "holds NaN or infinite numbers"
+        raise FaceLibError(f"an embedding of pair {bad[0]} {reason}: the network or its input is broken")
+    scores /= length
     return scores.clip(-1, 1)
 
 
