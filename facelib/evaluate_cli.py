@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from .evaluate.judged_people import Identified
     from .evaluate.judged_templates import Compared
 
-__all__ = ["WANTS", "evaluate", "open_model"]
-
+Found = TypeVar("Found")
 SETS = ("lfw", "agedb", "cfp_fp")
 
 
@@ -178,49 +177,37 @@ def _run(model: str, wanted: dict[str, Any], sets: dict[str, str], crowds: dict[
          min_face: float, people: int, shots: int, quiet: bool, enrol: int, unknown: float, seed: int,
          root: str | None) -> None:  # fmt: skip
     from .evaluate.judged import judge, table
+    from .evaluate.judged_people import judge_people
     from .evaluate.judged_templates import judge_ijb
+    from .evaluate.people import open_crowd
     from .evaluate.pictures import open_pairs
 
     _make_folders(Path(json_file).parent if json_file and json_file != "-" else None, Path(report) if report else None)
     embed, about = open_model(model, wanted, device)
     embed.BATCH = batch
-    results: list[Result] = []
+    size = embed.preprocess.size
+    opening: dict[str, Any] = {"aligned": aligned, "min_face": min_face, "device": device}
     faults: list[str] = []
-    for name, path in sets.items():
-        detecting, embedding = _Bar(f"{name}: detecting", quiet), _Bar(f"{name}: embedding", quiet)
-        try:
-            pairs = open_pairs(path, name, folds, embed.preprocess.size, aligned, detecting.start,
-                               min_face=min_face, device=device)  # fmt: skip
-            detecting.close()  # or the next bar would be drawn below it
-            results.append(
-                judge(pairs, embed, flip, ccrop, far, batch, people=people, shots=shots, progress=embedding.start)
-            )
-        except FaceLibError as error:  # the figures of the other sets are worth having
-            faults.append(f"{name}: {error}")
-        finally:
-            detecting.close()
-            embedding.close()
-    identified: list[Identified] = []
-    for name, path in crowds.items():
-        bar = _Bar(f"{name}: embedding", quiet)
-        try:
-            identified.append(_identify(
-                name, path, distractors, embed, bar, enrol, unknown, seed, flip=flip, ccrop=ccrop, batch=batch,
-                opening={"aligned": aligned, "root": root, "min_face": min_face, "device": device},
-            ))  # fmt: skip
-        except FaceLibError as error:
-            faults.append(f"{name}: {error}")
-        finally:
-            bar.close()
-    compared: list[Compared] = []
-    for name, path in ijbs.items():
-        bar = _Bar(f"{name}: embedding", quiet)
-        try:
-            compared.append(judge_ijb(path, embed, name, flip, ccrop, batch, bar.start))
-        except FaceLibError as error:
-            faults.append(f"{name}: {error}")
-        finally:
-            bar.close()
+
+    def pairs_of(name: str, path: str) -> Result:
+        with _Bar(f"{name}: detecting", quiet) as bar:
+            pairs = open_pairs(path, name, folds, size, progress=bar.start, **opening)
+        with _Bar(f"{name}: embedding", quiet) as bar:
+            return judge(pairs, embed, flip, ccrop, far, batch, people=people, shots=shots, progress=bar.start)
+
+    def crowd_of(name: str, path: str) -> Identified:
+        crowd = open_crowd(path, name, size, root=root, **opening)
+        others = open_crowd(distractors, "distractors", size, root=root, **opening) if distractors else None
+        with _Bar(f"{name}: embedding", quiet) as bar:
+            return judge_people(crowd, embed, enrol, unknown, seed, others, flip, ccrop, batch, progress=bar.start)
+
+    def templates_of(name: str, path: str) -> Compared:
+        with _Bar(f"{name}: embedding", quiet) as bar:
+            return judge_ijb(path, embed, name, flip, ccrop, batch, bar.start)
+
+    results = _usable(sets, pairs_of, faults)
+    identified = _usable(crowds, crowd_of, faults)
+    compared = _usable(ijbs, templates_of, faults)
     square = None
     if matrix:
         try:
@@ -244,6 +231,17 @@ def _run(model: str, wanted: dict[str, Any], sets: dict[str, str], crowds: dict[
     sys.exit(1 if faults else 0)
 
 
+def _usable(sets: dict[str, str], judged: Callable[[str, str], Found], faults: list[str]) -> list[Found]:
+    """The figures of each set that can be used; why another cannot is added to ``faults``: the rest is worth having."""
+    found = []
+    for name, path in sets.items():
+        try:
+            found.append(judged(name, path))
+        except FaceLibError as error:
+            faults.append(f"{name}: {error}")
+    return found
+
+
 def _make_folders(*folders: Path | None) -> None:
     """Before hours of work, not after them."""
     for folder in folders:
@@ -258,10 +256,9 @@ def _write(results: list[Result], identified: list[Identified], compared: list[C
            json_file: str | None, report: str | None, matrix: Matrix | None) -> None:  # fmt: skip
     if json_file:
         from .evaluate.judged import to_json
-        from .evaluate.judged_templates import with_templates
         from .folders.files import write_atomically
 
-        text = to_json(results, with_templates(about, compared), identified)
+        text = to_json(results, about, identified, compared)
         if json_file == "-":
             click.echo(text, nl=False)
         else:
@@ -273,17 +270,6 @@ def _write(results: list[Result], identified: list[Identified], compared: list[C
         from .evaluate.report import write_report
 
         click.echo(printable(str(write_report(report, results, about, matrix, identified, compared))), err=True)
-
-
-def _identify(name: str, path: str, distractors: str | None, embed: Embedder, bar: _Bar, enrol: int, unknown: float,
-              seed: int, *, flip: bool, ccrop: bool, batch: int, opening: dict[str, Any]) -> Identified:  # fmt: skip
-    from .evaluate.judged_people import judge_people
-    from .evaluate.people import open_crowd
-
-    size = embed.preprocess.size
-    crowd = open_crowd(path, name, size, **opening)
-    others = open_crowd(distractors, "distractors", size, **opening) if distractors else None
-    return judge_people(crowd, embed, enrol, unknown, seed, others, flip, ccrop, batch, progress=bar.start)
 
 
 def _matrix(source: str, embed: Embedder, flip: bool, ccrop: bool, batch: int, people: int, shots: int) -> Matrix:
@@ -308,6 +294,9 @@ class _Bar:
         self.bar.set_description(self.title)
         return self.bar.update
 
-    def close(self) -> None:
+    def __enter__(self) -> _Bar:
+        return self
+
+    def __exit__(self, *error: object) -> None:  # or the next bar would be drawn below this one
         if self.bar is not None:
             self.bar.close()

@@ -40,7 +40,7 @@ def exercise(number: str) -> Callable[[Callable[..., str]], Callable[..., Verdic
         @functools.wraps(check)
         def run(*answers: Any) -> Verdict:
             if any(answer is None or answer is ... for answer in answers):
-                return Verdict(number, False, "still open; replace the ... by your answer")
+                return Verdict(number, False, OPEN)
             try:
                 return Verdict(number, True, check(*answers))
             except NotYet as wrong:
@@ -53,6 +53,34 @@ def exercise(number: str) -> Callable[[Callable[..., str]], Callable[..., Verdic
     return decorate
 
 
+OPEN = "still open; replace the ... by your answer"
+
+
+def answered(got: Any) -> Any:
+    """An answer as it is.
+
+    Raises
+    ------
+    NotYet
+        It is still open.
+    """
+    if got is None or got is ...:
+        raise NotYet(OPEN)
+    return got
+
+
+def numbers(got: Any) -> np.ndarray:
+    """An answer as an array of float64; raises as ``answered``."""
+    return np.asarray(answered(got), dtype=float)
+
+
+def parts(got: Any, count: int, wanted: str) -> tuple[Any, ...]:
+    """An answer of several parts; one of another form is told what is ``wanted``. Raises as ``answered``."""
+    if not isinstance(answered(got), tuple) or len(got) != count:
+        raise NotYet(wanted)
+    return tuple(got)
+
+
 def expect(got: Any, want: Any, where: str, tolerance: float = 1e-6) -> None:
     """Compare numbers or arrays; say what was wanted and what came.
 
@@ -60,9 +88,7 @@ def expect(got: Any, want: Any, where: str, tolerance: float = 1e-6) -> None:
     ------
     NotYet
     """
-    if got is None or got is ...:
-        raise NotYet("still open; replace the ... by your answer")
-    got_array, want_array = np.asarray(got, dtype=float), np.asarray(want, dtype=float)
+    got_array, want_array = numbers(got), np.asarray(want, dtype=float)
     if got_array.shape != want_array.shape:
         raise NotYet(f"{where}: expected shape {want_array.shape}, got {got_array.shape}")
     if not np.allclose(got_array, want_array, atol=tolerance, rtol=0):

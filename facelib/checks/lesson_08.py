@@ -9,20 +9,7 @@ import numpy as np
 
 from ..data.splits import fraction
 from ..synth.skin import BLOOD, TONES
-from . import NotYet, exercise, expect
-
-
-def _numbers(got: Any) -> np.ndarray:
-    """An answer as an array.
-
-    Raises
-    ------
-    NotYet
-        Where it is still open.
-    """
-    if got is None or got is ...:
-        raise NotYet("still open; replace the ... by your answer")
-    return np.asarray(got, dtype=float)
+from . import NotYet, exercise, expect, numbers, parts
 
 
 @exercise("8.1")
@@ -30,7 +17,7 @@ def bend(answer: Callable[..., Any]) -> str:
     """``answer(mean, plus, minus, values)``: vertices (V, 3) by signed knobs, equation 8.3."""
     mean, plus, minus = np.zeros((1, 3)), np.array([[[1.0, 0, 0]]]), np.array([[[-4.0, 0, 0]]])
     expect(answer(mean.copy(), plus, minus, np.array([0.5])), [[0.5, 0, 0]], "a knob at 0.5")
-    got = _numbers(answer(mean.copy(), plus, minus, np.array([-0.5])))
+    got = numbers(answer(mean.copy(), plus, minus, np.array([-0.5])))
     if got.shape == (1, 3):
         if np.allclose(got, [[-0.5, 0, 0]]):
             raise NotYet("a knob at -0.5 went backwards along `plus`; it has a drawing of its own, `minus`")
@@ -49,14 +36,14 @@ def bend(answer: Callable[..., Any]) -> str:
 @exercise("8.2")
 def project(answer: Callable[..., Any], zoom: Callable[..., Any]) -> str:
     """``answer(points, distance, focal, centre)``: pixels (K, 2), by (8.5); ``zoom``: the new focal length."""
-    got = _numbers(answer(np.array([[1.0, 2, 0]]), 10, 100, (50, 60)))
+    got = numbers(answer(np.array([[1.0, 2, 0]]), 10, 100, (50, 60)))
     if got.shape == (1, 2):
         if np.allclose(got, [[60, 80]]):
             raise NotYet("a point above the middle came out below it: rows count downwards")
         if np.allclose(got, [[70, 50]]) or np.allclose(got, [[80, 50]]):
             raise NotYet("column and row are exchanged: x goes with the first entry of centre")
     expect(got, [[60, 40]], "the point (1, 2, 0) at distance 10, focal length 100, centre (50, 60)")
-    got = _numbers(answer(np.array([[1.0, 2, 5]]), 10, 100, (50, 60)))
+    got = numbers(answer(np.array([[1.0, 2, 5]]), 10, 100, (50, 60)))
     if got.shape == (1, 2) and np.allclose(got, [[50 + 100 / 15, 60 - 200 / 15]]):
         raise NotYet("a point nearer to the camera came out smaller: z points at the camera, so it shortens the way")
     expect(got, [[70, 20]], "the point (1, 2, 5), nearer to the camera")
@@ -75,11 +62,8 @@ def split_people(answer: Callable[..., Any]) -> str:
     names = random.choice(10_000, 30, replace=False)
     labels = random.permutation(np.repeat(names, random.integers(1, 20, 30)))
     result = answer(labels.copy(), 0.3, 0)
-    if result is None or result is ...:
-        raise NotYet("still open; replace the ... by your answer")
-    if not isinstance(result, tuple) or len(result) != 2:
-        raise NotYet("two things are wanted, the rows of train and those of test")
-    train, test = (np.asarray(rows) for rows in result)
+    wanted = "two things are wanted, the rows of train and those of test"
+    train, test = map(np.asarray, parts(result, 2, wanted))
     if train.dtype == bool:
         raise NotYet("row numbers are wanted, not a mask of True and False; np.flatnonzero turns one into the other")
     expect(np.sort(np.concatenate([train, test])), np.arange(len(labels)), "all rows of both parts, sorted,")
@@ -87,10 +71,10 @@ def split_people(answer: Callable[..., Any]) -> str:
     if len(both):
         raise NotYet(f"{len(both)} of 30 people are in both parts; shuffle people, not pictures")
     expect(len(np.unique(labels[test])), 9, "30 % of 30 people: people in the test")
-    parts = [{*np.asarray(answer(labels.copy(), 0.3, seed)[1]).tolist()} for seed in (0, 1, 2, 0)]
-    if parts[0] != parts[3]:
+    pieces = [{*np.asarray(answer(labels.copy(), 0.3, seed)[1]).tolist()} for seed in (0, 1, 2, 0)]
+    if pieces[0] != pieces[3]:
         raise NotYet("the same seed gave two different splits")
-    if parts[0] == parts[1] == parts[2]:
+    if pieces[0] == pieces[1] == pieces[2]:
         raise NotYet("the seed makes no difference: always the same people are tested")
     return "right: and the first assertion of every evaluation is that the two sets of people do not meet"
 
@@ -105,13 +89,13 @@ def dyes(answer: Callable[..., Any]) -> str:
         return np.asarray(light[:, None] * base * np.exp(-amounts @ np.stack([melanin, blood])))
 
     one = np.array([[1.5, 0.4]])
-    plain = _numbers(answer(colour(one, np.ones(1)), base, melanin, blood))
+    plain = numbers(answer(colour(one, np.ones(1)), base, melanin, blood))
     if plain.shape == (1, 2) and np.allclose(plain, -one, atol=1e-6):
         raise NotYet("both amounts came out negative: dye makes a colour darker, so the logarithm changes its sign")
     if plain.shape == (1, 2) and np.allclose(plain, one[:, ::-1], atol=1e-6):
         raise NotYet("blood came before melanin")
     expect(plain, one, "melanin 1.5 and blood 0.4 in light of strength 1", 1e-6)
-    got = _numbers(answer(colour(one, np.full(1, 0.5)), base, melanin, blood))
+    got = numbers(answer(colour(one, np.full(1, 0.5)), base, melanin, blood))
     if got.shape == (1, 2) and got[0, 0] > one[0, 0] + 0.1:
         raise NotYet("at half the light the same skin shows more melanin: the strength of the light is a third unknown")
     expect(got, one, "the same skin at half the light", 1e-6)
@@ -159,17 +143,17 @@ def suspects(answer: Callable[..., Any]) -> str:
         return np.stack([np.cos(angles), np.sin(angles)], 1)
 
     crowd = turned(0, 10, 20, 90, 100, 110, 95)
-    got = _numbers(answer(crowd.copy(), np.array([5, 5, 5, 9, 9, 9, 5]), 1))
+    got = numbers(answer(crowd.copy(), np.array([5, 5, 5, 9, 9, 9, 5]), 1))
     if got.shape == (1,) and got[0] in range(6):
         raise NotYet("the first suspect is a picture in the middle of its person: the smallest cosine comes first")
     expect(got, [6], "the picture that stands with the wrong person: row")
     # A pair at 100 degrees and a picture at 90 degrees from two others. Compared with a mean that it is part of, a
     # picture of the pair seems to be at 50.
-    got = _numbers(answer(turned(0, 0, 90, 180, 280), np.array([0, 0, 0, 1, 1]), 2))
+    got = numbers(answer(turned(0, 0, 90, 180, 280), np.array([0, 0, 0, 1, 1]), 2))
     if got.shape == (2,) and 2 in got:
         raise NotYet("each picture vouched for itself: leave it out of the mean that it is compared with")
     expect(np.sort(got), [3, 4], "two pictures of one person that disagree: rows")
-    got = _numbers(answer(turned(0, 10, 20, 200), np.array([1, 1, 1, 2]), 2))
+    got = numbers(answer(turned(0, 10, 20, 200), np.array([1, 1, 1, 2]), 2))
     if 3 in got.ravel():
         raise NotYet("a person's only picture is a suspect, but there is nothing to compare it with")
     random = np.random.default_rng(8)

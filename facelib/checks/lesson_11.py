@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..evaluate import verify_scores
-from . import NotYet, exercise, expect
+from . import NotYet, exercise, expect, numbers, parts
 
 
 def _scored(count: int, seed: int, levels: int = 12) -> tuple[np.ndarray, np.ndarray]:
@@ -18,19 +18,11 @@ def _scored(count: int, seed: int, levels: int = 12) -> tuple[np.ndarray, np.nda
     return np.round(levels * random.normal(0.6 * same, 0.5)) / levels, same
 
 
-def _parts(got: Any, count: int, what: str) -> tuple[Any, ...]:
-    if got is None or got is ...:
-        raise NotYet("still open; replace the ... by your answer")
-    if not isinstance(got, tuple) or len(got) != count:
-        raise NotYet(f"{what} are wanted")
-    return got
-
-
 @exercise("11.1")
 def curve(answer: Callable[..., Any]) -> str:
     """``answer(scores, same)``: FAR and TAR, a point for each distinct score and (0, 0) before them."""
     scores, same = np.array([9, 7, 6, 3, 8, 6, 2, 1.0]), np.arange(8) < 4
-    far, tar = _parts(answer(scores.copy(), same.copy()), 2, "two arrays, FAR and TAR,")
+    far, tar = parts(answer(scores.copy(), same.copy()), 2, "two arrays, FAR and TAR, are wanted")
     if np.shape(far) == (9,):
         raise NotYet("nine points for seven distinct scores: no threshold parts the two pairs that score 6")
     if np.shape(far) == (7,):
@@ -51,7 +43,9 @@ def curve(answer: Callable[..., Any]) -> str:
 def tar_at(answer: Callable[..., Any]) -> str:
     """``answer(scores, same, far)``: TAR of the lowest threshold with a FAR of at most ``far``, and Wilson's ends."""
     scores, same = np.array([9, 7, 6, 3, 8, 6, 2, 1.0]), np.arange(8) < 4
-    tar, low, high = _parts(answer(scores, same, 0.25), 3, "three numbers, TAR and the two ends of its interval,")
+    tar, low, high = parts(
+        answer(scores, same, 0.25), 3, "three numbers, TAR and the two ends of its interval, are wanted"
+    )
     if abs(tar - 0.75) < 1e-9:
         raise NotYet("at this threshold half of the different pairs are accepted: the pairs at 6 come together")
     expect(tar, 0.5, "TAR at a FAR of 0.25")
@@ -78,9 +72,7 @@ def honest(answer: Callable[..., Any]) -> str:
     fold = np.random.default_rng(3).integers(0, 6, 240)
     found = verify_scores(scores, same, fold=fold)
     got = answer(scores.copy(), same.copy(), fold.copy())
-    if got is None or got is ...:
-        raise NotYet("still open; replace the ... by your answer")
-    got = np.asarray(got, float)
+    got = numbers(got)
     if got.shape == (6,):
         own = [((scores > found.ranking.best_threshold(fold == k)) == same)[fold == k].mean() for k in range(6)]
         every = [((scores > found.threshold) == same)[fold == k].mean() for k in range(6)]
@@ -97,9 +89,7 @@ def by_people(answer: Callable[..., Any]) -> str:
     """``answer(drawn, first, second)``: how often each pair counts when the people ``drawn`` were drawn."""
     drawn, first, second = np.array([0, 0, 2, 3]), np.array([0, 1, 0, 0, 3]), np.array([0, 1, 2, 1, 2])
     got = answer(drawn, first, second)
-    if got is None or got is ...:
-        raise NotYet("still open; replace the ... by your answer")
-    got = np.asarray(got, float)
+    got = numbers(got)
     if got.shape == (5,) and got[0] == 4:
         raise NotYet("a pair of one person drawn twice counts twice, not four times: it has only one person")
     if got.shape == (5,) and got[2] == 3:

@@ -7,20 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from . import NotYet, exercise, expect
-
-
-def _numbers(got: Any) -> np.ndarray:
-    """An answer as an array.
-
-    Raises
-    ------
-    NotYet
-        Where it is still open.
-    """
-    if got is None or got is ...:
-        raise NotYet("still open; replace the ... by your answer")
-    return np.asarray(got, dtype=float)
+from . import NotYet, exercise, expect, numbers, parts
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:
@@ -32,14 +19,14 @@ def cmc(answer: Callable[..., Any]) -> str:
     """``answer(scores, own)``: CMC(1) ... CMC(N), equation 12.1."""
     scores = np.array([[0.9, 0.2, 0.1], [0.3, 0.4, 0.6], [0.2, 0.8, 0.5], [0.1, 0.2, 0.3]])
     own = np.array([0, 1, 0, 2])
-    got = _numbers(answer(scores.copy(), own.copy()))
+    got = numbers(answer(scores.copy(), own.copy()))
     if got.shape == (3,) and np.allclose(got, [0.5, 0.25, 0.25]):
         raise NotYet("these are the shares of rank 1, 2 and 3; the curve adds them up")
     if got.shape == (3,) and np.allclose(got, [2, 3, 4]):
         raise NotYet("these are counts of probes; divide by how many there are")
     expect(got, [0.5, 0.75, 1], "four probes among three people")
     tied = np.array([[0.5, 0.5, 0.5], [0.1, 0.7, 0.7]])
-    got = _numbers(answer(tied.copy(), np.array([0, 1])))
+    got = numbers(answer(tied.copy(), np.array([0, 1])))
     if got.shape == (3,) and np.allclose(got, 1):
         raise NotYet("of equal scores the own person comes last: a network that says the same of all finds nobody")
     expect(got, [0, 0.5, 1], "two probes with ties")
@@ -54,20 +41,20 @@ def cmc(answer: Callable[..., Any]) -> str:
 @exercise("12.2")
 def strict(predict: Callable[..., Any], needed: Callable[..., Any]) -> str:
     """``predict(f, people)`` is FPIR, ``needed(fpir, people)`` is f, both by (12.3)."""
-    got = _numbers(predict(0.01, 100))
+    got = numbers(predict(0.01, 100))
     if np.allclose(got, 1.0):
         raise NotYet("f times people is the upper bound; the chance that at least one comparison is false is below it")
     if np.allclose(got, 0.99**100):
         raise NotYet("that is the chance that no comparison is false; FPIR is the rest")
     expect(got, 1 - 0.99**100, "FPIR of 100 people at f = 0.01")
     expect(predict(0.2, 1), 0.2, "FPIR of one person at f = 0.2")
-    got = _numbers(needed(0.5, 2))
+    got = numbers(needed(0.5, 2))
     if np.allclose(got, 0.25):
         raise NotYet("FPIR / people is right for small rates alone; for 0.5 and two people another f is needed")
     expect(got, 1 - 0.5**0.5, "f for an FPIR of 0.5 with two people")
     for where, value, want in (
-        ("FPIR of a million people at f = 1e-12", _numbers(predict(1e-12, 10**6)), 1e-6),
-        ("f for an FPIR of 1e-6 with a million people", _numbers(needed(1e-6, 10**6)), 1e-12),
+        ("FPIR of a million people at f = 1e-12", numbers(predict(1e-12, 10**6)), 1e-6),
+        ("f for an FPIR of 1e-6 with a million people", numbers(needed(1e-6, 10**6)), 1e-12),
     ):
         if not np.allclose(value, want, rtol=1e-5, atol=0):
             raise NotYet(f"{where}: expected {want:.6g}, got {value:.6g}; use log1p and expm1, which keep the digits")
@@ -86,15 +73,12 @@ def recall(answer: Callable[..., Any]) -> str:
     rows, of, centres = turned(0, 10, 48, 80, 90, 100), np.array([0, 0, 0, 1, 1, 1]), turned(15, 90)
     probes = turned(4, 12, 55)
     got = answer(rows.copy(), of.copy(), centres.copy(), probes.copy(), 1)
-    if got is None or got is ...:
-        raise NotYet("still open; replace the ... by your answer")
-    if not isinstance(got, tuple) or len(got) != 2:
-        raise NotYet("two numbers are wanted, the recall and the share of rows compared")
-    first = _numbers(got[0])
+    parts(got, 2, "two numbers are wanted, the recall and the share of rows compared")
+    first = numbers(got[0])
     if np.allclose(first, 1):
         raise NotYet("the third of three probes was found though its row is in a list that is not looked into")
     expect(first, 2 / 3, "recall of three probes, one of two lists")
-    if np.allclose(_numbers(got[1]), 3):
+    if np.allclose(numbers(got[1]), 3):
         raise NotYet("the share is wanted, not the number of rows: divide by all rows")
     expect(got[1], 0.5, "share of rows compared")
     expect(answer(rows, of, centres, probes, 2), (1, 1), "recall and share with all lists")
@@ -115,7 +99,7 @@ def recall(answer: Callable[..., Any]) -> str:
 def template(answer: Callable[..., Any]) -> str:
     """``answer(rows, media, weights)``: one unit vector, equation 12.4."""
     rows, media, ones = np.array([[1.0, 0], [1, 0], [1, 0], [0, 1]]), np.array([4, 4, 4, 9]), np.ones(4)
-    got = _numbers(answer(rows.copy(), media.copy(), ones.copy()))
+    got = numbers(answer(rows.copy(), media.copy(), ones.copy()))
     if got.shape == (2,):
         if np.allclose(got, _unit(np.array([3.0, 1]))):
             raise NotYet("the three frames count three times; they are one medium, so their mean counts once")
@@ -123,14 +107,14 @@ def template(answer: Callable[..., Any]) -> str:
             raise NotYet("the direction is right; divide by the length at the end")
     expect(got, _unit(np.array([1.0, 1])), "three frames of one video and a photo")
     weights = np.array([0.5, 0.5, 0.5, 1])
-    got = _numbers(answer(rows.copy(), media.copy(), weights.copy()))
+    got = numbers(answer(rows.copy(), media.copy(), weights.copy()))
     if got.shape == (2,) and np.allclose(got, _unit(np.array([1.0, 1]))):
         raise NotYet(
             "frames of weight 0.5 count like the photo: the mean divides by their number, not by their weights"
         )
     expect(got, _unit(np.array([0.5, 1])), "frames of weight 0.5 and a photo of weight 1")
     apart = np.array([[1.0, 0], [-0.6, 0.8], [0, 1]])
-    got = _numbers(answer(apart, np.array([1, 1, 2]), np.ones(3)))
+    got = numbers(answer(apart, np.array([1, 1, 2]), np.ones(3)))
     if got.shape == (2,) and np.allclose(got, _unit(_unit(np.array([0.4, 0.8])) + [0, 1])):
         raise NotYet("a medium whose pictures disagree has a short mean; do not make it unit before adding")
     expect(got, _unit(np.array([0.2, 1.4])), "a video whose two frames disagree, and a photo")

@@ -7,14 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from . import NotYet, exercise, expect
+from . import NotYet, answered, exercise, expect, parts
 
 
 def _two(result: Any) -> tuple[np.ndarray, np.ndarray]:
-    if result is None or result is ...:
-        raise NotYet("still open; replace the ... by your answer")
-    if not isinstance(result, tuple) or len(result) != 2:
-        raise NotYet("two arrays are wanted: false match rates, then false non-match rates")
+    parts(result, 2, "two arrays are wanted: false match rates, then false non-match rates")
     return np.asarray(result[0], dtype=float), np.asarray(result[1], dtype=float)
 
 
@@ -69,9 +66,7 @@ def fgsm(answer: Callable[..., Any]) -> str:
     gradient = np.array([0.001, -7.0, 0.0, 2.0, -1.0]).reshape(1, 1, 5, 1)
     given = crops.copy()
     got = answer(given, gradient, 4)
-    if got is None or got is ...:
-        raise NotYet("still open; replace the ... by your answer")
-    got = np.asarray(got)
+    got = np.asarray(answered(got))
     if got.shape != crops.shape:
         raise NotYet(f"expected the shape of the crops, {crops.shape}, got {got.shape}")
     if got.dtype != np.uint8:
@@ -98,8 +93,7 @@ def morph_rate(answer: Callable[..., Any]) -> str:
     e = np.eye(3)
     middle = (e[0] + e[1]) / np.sqrt(2)
     got = answer(np.stack([middle, e[0], e[2]]), np.stack([e[0]] * 3), np.stack([e[1]] * 3), 0.5)
-    if got is None or got is ...:
-        raise NotYet("still open; replace the ... by your answer")
+    answered(got)
     if np.shape(got) != ():
         raise NotYet(f"one number is wanted, a share, not shape {np.shape(got)}")
     if np.isclose(got, 2 / 3):
@@ -123,8 +117,7 @@ def morph_rate(answer: Callable[..., Any]) -> str:
 def false_alarms(answer: Callable[..., Any]) -> str:
     """``answer(passers, listed, fmr)``: expected false alarms, equation 13.7."""
     got = answer(1000, 1, 0.01)
-    if got is None or got is ...:
-        raise NotYet("still open; replace the ... by your answer")
+    answered(got)
     expect(got, 10, "1,000 people pass, one is on the list, FMR 1 %")
     got = answer(1000, 500, 0.01)
     if np.isclose(got, 5000):

@@ -24,11 +24,9 @@ from .. import plot
 from ..errors import FaceLibError
 from .identify import Identification
 from .ranking import Ranking, wilson
+from .rates import ENOUGH
 
 SAME, DIFFERENT = plot.BLUE, plot.RED
-FEW = 10
-"""Fewer false accepts than this say little: their number is uncertain by more than a factor of two."""
-
 DET_TICKS = (0.0001, 0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99)
 _probit = np.vectorize(NormalDist().inv_cdf, otypes=[float])
 _wilson = np.vectorize(wilson, otypes=[float, float])
@@ -129,7 +127,7 @@ def roc(scores: Any, same: Any, ax: Axes | None = None, label: str = "", band: b
     left = min(np.asarray(line.get_xdata())[0] for line in ax.lines)
     ax.set(xlabel="false accept rate", ylabel="true accept rate", xlim=(left, 1))
     if few:
-        _shade_few(ax, far[0], FEW / (~ranking.same).sum(), 0.02 if tar[0] > 0.5 else 0.94)
+        _shade_few(ax, far[0], ENOUGH / (~ranking.same).sum(), 0.02 if tar[0] > 0.5 else 0.94)
     ax.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     if label:
         ax.legend(fontsize="small", loc="lower right")
@@ -274,7 +272,9 @@ def _shade_few(ax: Axes, start: float, end: float, height: float) -> None:
     if start < end < 1 and not ax.patches:
         ax.axvspan(start / 10, end, color="grey", alpha=0.15, linewidth=0, zorder=0)
         x = np.sqrt(start * end)
-        ax.text(x, height, f"fewer than {FEW} false accepts", transform=ax.get_xaxis_transform(), ha="center", size=8)
+        ax.text(
+            x, height, f"fewer than {ENOUGH} false accepts", transform=ax.get_xaxis_transform(), ha="center", size=8
+        )
 
 
 def _ink(ax: Axes) -> Any:

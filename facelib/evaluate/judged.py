@@ -17,17 +17,15 @@ import numpy as np
 from .crops import Progress, centre_crop, embed_pictures
 from .pictures import PairSet
 from .ranking import Interval
+from .rates import Lines, ends, enough, few_pairs, tar_lines, tars
 from .verify import Verification, verification
 
 if TYPE_CHECKING:
     from ..embedder import Embedder
     from .judged_people import Identified
+    from .judged_templates import Compared
 
 FARS = (1e-1, 1e-2, 1e-3)
-ENOUGH = 10
-"""False accepts that a stated FAR should amount to before its TAR is printed."""
-
-TOO_FEW = "too few pairs"
 COLUMNS = 3  # sets side by side in a printed table
 
 
@@ -90,18 +88,11 @@ class Result:
 
     def enough(self, far: float) -> bool:
         """Whether there are different pairs enough for a TAR at this FAR: ten false accepts."""
-        return self.different * far >= ENOUGH * (1 - 1e-12)
+        return enough(self.different, far)
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON. A TAR for which there are too few pairs is None, with the reason."""
         found = self.verification
-        rates = [
-            {"far": far, "tar": found.tar_at(far), "interval": found.tar_interval(far),
-             "threshold": found.threshold_at(far)}
-            if self.enough(far)
-            else {"far": far, "tar": None, "reason": TOO_FEW}
-            for far in self.fars
-        ]  # fmt: skip
         folds = zip(found.accuracies.tolist(), found.thresholds.tolist(), np.bincount(found.fold).tolist(), strict=True)
         return {
             "name": self.name,
@@ -118,10 +109,30 @@ class Result:
             "eer": found.eer,
             "eer_interval": self.intervals["eer"],
             "threshold": found.threshold,
-            "tar_at_far": rates,
+            "tar_at_far": tars(found, self.different, self.fars),
             "folds": [{"accuracy": share, "threshold": level, "pairs": count} for share, level, count in folds],
             "warnings": self.warnings,
         }
+
+    def lines(self) -> Lines:
+        """What the printed table and the page say: labels, indented below what they belong to, and texts."""
+        found, counts = self.verification, self.counts
+        return [
+            ("pairs", f"{len(found.same):,} ({len(found.same) - self.different:,} same)"),
+            ("  left out", f"{counts['left out']:,}"),
+            ("pictures", f"{counts['pictures']:,}"),
+            ("  unreadable", f"{counts['unreadable']:,}"),
+            ("  without a face", f"{counts['faceless']:,}"),
+            ("accuracy +- spread", f"{100 * found.accuracy:.2f} +- {100 * found.std:.2f} %"),
+            ("  95 % interval", ends(found.accuracy_interval)),
+            ("area under ROC", f"{100 * found.auc:.2f} %"),
+            ("  95 % interval", ends(self.intervals["auc"])),
+            ("equal error rate", f"{100 * found.eer:.2f} %"),
+            ("  95 % interval", ends(self.intervals["eer"])),
+            *tar_lines(found, self.different, self.fars),
+            ("threshold (cosine)", f"{found.threshold:.4f}"),
+            ("  as a distance", f"{distance(found.threshold):.4f}"),
+        ]
 
 
 def judge(
@@ -165,10 +176,10 @@ def judge(
     kinds = order[found.same[order]][:worst], order[~found.same[order]][::-1][:worst]
 
     def show(row: int) -> Shown:
-        ends = pairs.a[row], pairs.b[row]
-        crops = pairs.images[list(ends)]
+        both = pairs.a[row], pairs.b[row]
+        crops = pairs.images[list(both)]
         first, second = centre_crop(crops) if ccrop else crops
-        titles = pairs.titles[ends[0]], pairs.titles[ends[1]]
+        titles = pairs.titles[both[0]], pairs.titles[both[1]]
         return Shown((first, second), titles, bool(pairs.same[row]), float(found.scores[row]), bool(right[row]))
 
     seen = vectors[np.searchsorted(rows, square)]
@@ -194,13 +205,7 @@ def chosen_people(people: np.ndarray, count: int, shots: int) -> np.ndarray:
 
 
 def _warnings(result: Result, pairs: PairSet, by_people: bool, size: int) -> list[str]:
-    counts, said = result.counts, []
-    for far in result.fars:
-        if not result.enough(far):
-            said.append(
-                f"FAR {far:g} needs {ENOUGH / far:,.0f} different pairs to be met by {ENOUGH} false accepts; there are"
-                f" {result.different:,}"
-            )
+    counts, said = result.counts, few_pairs(result.different, result.fars)
     if counts["faceless"]:
         said.append(
             f"no face was found in {counts['faceless']:,} of {counts['pictures']:,} pictures; their middle was taken:"
@@ -225,44 +230,9 @@ def some(items: Sequence[str], shown: int = 5) -> str:
     return ", ".join(items[:shown]) + (f" and {len(items) - shown:,} more" if len(items) > shown else "")
 
 
-def lines_of(result: Any) -> list[tuple[str, str]]:
-    """What the printed table and the page say of a set: labels, indented below what they belong to, and texts."""
-    if not isinstance(result, Result):
-        return result.lines()
-    found, counts = result.verification, result.counts
-    lines = [
-        ("pairs", f"{len(found.same):,} ({len(found.same) - result.different:,} same)"),
-        ("  left out", f"{counts['left out']:,}"),
-        ("pictures", f"{counts['pictures']:,}"),
-        ("  unreadable", f"{counts['unreadable']:,}"),
-        ("  without a face", f"{counts['faceless']:,}"),
-        ("accuracy +- spread", f"{100 * found.accuracy:.2f} +- {100 * found.std:.2f} %"),
-        ("  95 % interval", ends(found.accuracy_interval)),
-        ("area under ROC", f"{100 * found.auc:.2f} %"),
-        ("  95 % interval", ends(result.intervals["auc"])),
-        ("equal error rate", f"{100 * found.eer:.2f} %"),
-        ("  95 % interval", ends(result.intervals["eer"])),
-    ]
-    for far in result.fars:
-        enough = result.enough(far)
-        lines.append((f"TAR at FAR {far:g}", f"{100 * found.tar_at(far):.2f} %" if enough else TOO_FEW))
-        lines.append(("  95 % interval", ends(found.tar_interval(far)) if enough else "-"))
-    return [
-        *lines,
-        ("threshold (cosine)", f"{found.threshold:.4f}"),
-        ("  as a distance", f"{distance(found.threshold):.4f}"),
-    ]
-
-
 def distance(cosine: float) -> float:
     """Euclidean distance of two unit vectors with this cosine, sqrt(2 - 2 cos); where it is not finite, so here."""
     return float(np.sqrt(2 - 2 * cosine)) if np.isfinite(cosine) else -cosine
-
-
-def ends(interval: Interval) -> str:
-    """Ends of an interval in per cent; "-" where it has no width."""
-    # Where no pair is wrong, the bootstrap draws no wrong one either: that is no interval.
-    return "-" if interval[0] == interval[1] else f"[{100 * interval[0]:.2f}, {100 * interval[1]:.2f}]"
 
 
 def table(results: Sequence[Any]) -> str:
@@ -271,17 +241,24 @@ def table(results: Sequence[Any]) -> str:
     for start in range(0, len(results), COLUMNS):
         part = results[start : start + COLUMNS]
         block = [" " * 20 + "".join(f"{result.name[:20]:<22}" for result in part)]
-        for cells in zip(*map(lines_of, part), strict=True):
+        for cells in zip(*(result.lines() for result in part), strict=True):
             block.append(f"{cells[0][0]:<20}" + "".join(f"{text:<22}" for _, text in cells))
         blocks.append("\n".join(line.rstrip() for line in block))
     return "\n\n".join(blocks)
 
 
-def to_json(results: Sequence[Result], about: Mapping[str, Any], identified: Sequence[Identified] = ()) -> str:
+def to_json(
+    results: Sequence[Result],
+    about: Mapping[str, Any],
+    identified: Sequence[Identified] = (),
+    compared: Sequence[Compared] = (),
+) -> str:
     """``about`` as it is and the figures of each set; what is not finite, such as a threshold of nothing, is null."""
     found = {**about, "sets": [each.to_dict() for each in results]}
     if identified:
         found["identification"] = [each.to_dict() for each in identified]
+    if compared:
+        found["ijb"] = [each.to_dict() for each in compared]
     return json.dumps(_finite(found), indent=1, allow_nan=False) + "\n"
 
 

@@ -10,7 +10,7 @@ never enrolled: all their pictures are probes of strangers, as in life, where mo
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,17 +18,13 @@ import numpy as np
 from ..errors import FaceLibError
 from .crops import Progress, centre_crop
 from .identify import SAME_PICTURE, Identification, identification
-from .judged import ENOUGH, ends, some
+from .judged import some
 from .people import Crowd, embed_crowd
-from .ranking import Interval, wilson
+from .rates import Lines, OpenSet, intervals_of
 from .vectors import unit
 
 if TYPE_CHECKING:
     from ..embedder import Embedder
-
-RANKS = (1, 5)
-FPIRS = (0.01, 0.1)
-TOO_FEW = "too few strangers"
 
 
 @dataclass(frozen=True)
@@ -46,20 +42,16 @@ class Mistaken:
 
 
 @dataclass(frozen=True, eq=False)
-class Identified:
-    """Figures of one crowd.
+class Identified(OpenSet):
+    """Figures of one crowd, beside those of every ``OpenSet``.
 
     Attributes
     ----------
-    found : Identification
     settings : dict
         "enrol", the pictures averaged for each person; "unknown", the share of people who are not enrolled; "seed".
     counts : dict
         "people", "enrolled", "distractors", "pictures", and of those "unreadable" and "faceless"; "without a probe"
         are enrolled people with no picture left over.
-    intervals : dict
-        Of "rank1", "rank5", "fnir@0.01" and "fnir@0.1": people are drawn with replacement. Where that changes
-        nothing, because all probes agree, Wilson's.
     worst_known, worst_strangers : list of Mistaken
         Probes that are more like somebody else than like their own person, by the difference, and the strangers with
         the highest scores; worst first.
@@ -68,73 +60,34 @@ class Identified:
 
     name: str
     source: str
-    found: Identification
     settings: dict[str, Any]
     counts: dict[str, int]
-    intervals: dict[str, Interval]
     worst_known: list[Mistaken]
     worst_strangers: list[Mistaken]
     warnings: list[str]
 
-    @property
-    def strangers(self) -> int:
-        """Number of probes of people who are not enrolled."""
-        return int((~self.found.mated).sum())
-
-    def enough(self, fpir: float) -> bool:
-        """Whether there are strangers enough for an FNIR at this FPIR: ten of them find somebody."""
-        return self.strangers * fpir >= ENOUGH * (1 - 1e-12)
-
     def to_dict(self) -> dict[str, Any]:
         """For JSON. A rate for which there are too few strangers is None, with the reason."""
-        found = self.found
-        rates: list[dict[str, Any]] = []
-        for fpir in FPIRS:
-            if not self.enough(fpir):
-                rates.append({"fpir": fpir, "fnir": None, "reason": TOO_FEW})
-                continue
-            threshold = found.threshold_at(fpir)
-            reached = found.rates(threshold)[0]
-            rates.append({
-                "fpir": fpir, "fpir_reached": reached, "fpir_interval": wilson(reached, self.strangers),
-                "fnir": found.fnir_at(fpir), "interval": self.intervals[f"fnir@{fpir:g}"], "threshold": threshold,
-            })  # fmt: skip
         return {
-            "name": self.name, "source": self.source, **self.settings, **self.counts,
-            "probes": int(found.mated.sum()), "probes of strangers": self.strangers,
-            **{f"rank{k}": found.rank(k) for k in RANKS},
-            **{f"rank{k}_interval": self.intervals[f"rank{k}"] for k in RANKS},
-            "cmc": found.cmc[:20].tolist(), "fnir_at_fpir": rates, "warnings": self.warnings,
+            "name": self.name, "source": self.source, **self.settings, **self.counts, **self.rates(),
+            "cmc": self.found.cmc[:20].tolist(), "warnings": self.warnings,
         }  # fmt: skip
 
-    def lines(self) -> list[tuple[str, str]]:
+    def lines(self) -> Lines:
         """What the printed table and the page say: labels, indented below what they belong to, and texts."""
-        found, counts = self.found, self.counts
-        lines = [
+        counts = self.counts
+        return [
             ("gallery", f"{counts['enrolled']:,} people"),
             ("  enrolled", f"{pictures_each(self.settings['enrol'])} each"),
             ("  distractors", f"{counts['distractors']:,}"),
-            ("known probes", f"{found.mated.sum():,}"),
+            ("known probes", f"{self.found.mated.sum():,}"),
             ("strangers' probes", f"{self.strangers:,}"),
             ("  people", f"{counts['people'] - counts['enrolled']:,}"),
             ("pictures", f"{counts['pictures']:,}"),
             ("  unreadable", f"{counts['unreadable']:,}"),
             ("  without a face", f"{counts['faceless']:,}"),
+            *self.rate_lines(),
         ]
-        for k in RANKS:
-            lines.append((f"rank-{k}", f"{100 * found.rank(k):.2f} %"))
-            lines.append(("  95 % interval", ends(self.intervals[f"rank{k}"])))
-        for fpir in FPIRS:
-            enough = self.enough(fpir)
-            threshold = found.threshold_at(fpir) if enough else np.nan
-            reached = found.rates(threshold)[0] if enough else np.nan
-            lines += [
-                (f"FNIR at FPIR {fpir:g}", f"{100 * found.fnir_at(fpir):.2f} %" if enough else TOO_FEW),
-                ("  95 % interval", ends(self.intervals[f"fnir@{fpir:g}"]) if enough else "-"),
-                ("  95 % of the FPIR", ends(wilson(reached, self.strangers)) if enough else "-"),
-                ("  threshold", f"{threshold:.4f}" if enough else "-"),
-            ]
-        return lines
 
 
 def judge_people(
@@ -192,12 +145,9 @@ def judge_people(
     gallery = rows[enrolled], vectors[enrolled]
     shown = _Shown(crowd, distractors, found, vectors[~enrolled], rows[~enrolled], gallery, others, ccrop)
     known_wrong, strangers = worst_probes(found, worst)
-    result = Identified(crowd.name, crowd.source, found, settings, counts, intervals_of(found),
-                        shown(known_wrong), shown(strangers), warnings)  # fmt: skip
-    for fpir in FPIRS:
-        if not result.enough(fpir):
-            warnings.append(f"FPIR {fpir:g} needs {ENOUGH / fpir:,.0f} probes of strangers for {ENOUGH} false answers;"
-                            f" there are {result.strangers:,}")  # fmt: skip
+    result = Identified(found, intervals_of(found), crowd.name, crowd.source, settings, counts, shown(known_wrong),
+                        shown(strangers), warnings)  # fmt: skip
+    warnings.extend(result.too_few())
     return result
 
 
@@ -241,18 +191,6 @@ def worst_probes(found: Identification, count: int) -> tuple[np.ndarray, np.ndar
     strangers = np.flatnonzero(~found.mated)
     by_score = np.argsort(-found.best_scores[strangers], kind="stable")
     return wrong[np.argsort(-ahead, kind="stable")][:count], strangers[by_score][:count]
-
-
-def intervals_of(found: Identification) -> dict[str, Interval]:
-    """As of ``Identified``."""
-    fpirs = FPIRS if not found.mated.all() else ()
-    drawn = found.bootstrap(fpir=fpirs)
-    for k in RANKS[1:]:  # who is among the first k counts as first
-        near = replace(found, ranks=np.where(found.mated & (found.ranks <= k), 1, found.ranks))
-        drawn[f"rank{k}"] = near.bootstrap()["rank1"]
-    independent = {f"rank{k}": found.rank_interval(k) for k in RANKS}
-    independent |= {f"fnir@{fpir:g}": found.fnir_interval(fpir) for fpir in fpirs}
-    return {name: independent[name] if high - low < 1e-9 else (low, high) for name, (low, high) in drawn.items()}
 
 
 def _warnings(crowd: Crowd, distractors: Crowd | None, found: Identification, counts: dict[str, int]) -> list[str]:

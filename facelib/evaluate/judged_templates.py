@@ -10,7 +10,7 @@ the 469,375 of IJB-C, of 512 numbers each, 0.96 GB, in one array that is there f
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,12 +21,10 @@ from ..alignment import align
 from ..data import decode
 from ..errors import FaceLibError
 from .crops import Progress
-from .identify import Identification
 from .ijb import Ijb, Pairs, read_ijb
-from .judged import ENOUGH, ends, some
-from .judged_people import FPIRS, RANKS, intervals_of
+from .judged import some
 from .people import Crops, Crowd, embed_crowd
-from .ranking import Interval, wilson
+from .rates import Lines, OpenSet, enough, few_pairs, intervals_of, tar_lines, tars
 from .templates import TemplateVerification, pool, template_identification, template_verification
 from .vectors import BLOCK, unit
 
@@ -34,66 +32,28 @@ if TYPE_CHECKING:
     from ..embedder import Embedder
 
 FARS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
-TOO_FEW = "too few pairs"
-FEW_STRANGERS = "too few strangers"
-
 Subjects = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
-class Searched:
+class Searched(OpenSet):
     """What the probes found in one gallery, and how many templates of either could not be used.
 
-    ``intervals`` are those of ``Identified``; ``lost`` are templates of the gallery without a picture, and
-    ``lost_probes`` probes that have none or whose person is no longer in the gallery.
+    ``lost`` are templates of the gallery without a picture, and ``lost_probes`` probes that have none or whose person
+    is no longer in the gallery.
     """
 
-    found: Identification
-    intervals: dict[str, Interval]
     lost: int
     lost_probes: int
 
-    @property
-    def strangers(self) -> int:
-        """Number of probes of people who are not in the gallery."""
-        return int((~self.found.mated).sum())
-
-    def enough(self, fpir: float) -> bool:
-        """Whether ten strangers find somebody at this FPIR."""
-        return self.strangers * fpir >= ENOUGH * (1 - 1e-12)
-
     def to_dict(self) -> dict[str, Any]:
         """For JSON. A rate for which there are too few strangers is None, with the reason."""
-        found, rates = self.found, []
-        for fpir in FPIRS:
-            if self.enough(fpir):
-                level = found.threshold_at(fpir)
-                reached = found.rates(level)[0]
-                rates.append({"fpir": fpir, "fpir_reached": reached, "fpir_interval": wilson(reached, self.strangers),
-                              "fnir": found.fnir_at(fpir), "interval": self.intervals[f"fnir@{fpir:g}"],
-                              "threshold": level})  # fmt: skip
-            else:
-                rates.append({"fpir": fpir, "fnir": None, "reason": FEW_STRANGERS})
-        return {
-            "people": len(found.people), "lost": self.lost, "lost probes": self.lost_probes,
-            "probes": int(found.mated.sum()), "probes of strangers": self.strangers,
-            **{f"rank{k}": found.rank(k) for k in RANKS},
-            **{f"rank{k}_interval": self.intervals[f"rank{k}"] for k in RANKS}, "fnir_at_fpir": rates,
-        }  # fmt: skip
+        return {"people": len(self.found.people), "lost": self.lost, "lost probes": self.lost_probes, **self.rates()}
 
-    def lines(self) -> list[tuple[str, str]]:
+    def lines(self) -> Lines:
         """Lines of a table, all indented below the gallery's name."""
-        found = self.found
-        lines = [("  known probes", f"{found.mated.sum():,}"), ("  strangers' probes", f"{self.strangers:,}")]
-        for k in RANKS:
-            lines.append((f"  rank-{k}", f"{100 * found.rank(k):.2f} %"))
-            lines.append(("    95 % interval", ends(self.intervals[f"rank{k}"])))
-        for fpir in FPIRS:
-            enough = self.enough(fpir)
-            share = f"{100 * found.fnir_at(fpir):.2f} %" if enough else FEW_STRANGERS
-            lines.append((f"  FNIR at FPIR {fpir:g}", share))
-            lines.append(("    95 % interval", ends(self.intervals[f"fnir@{fpir:g}"]) if enough else "-"))
-        return lines
+        probes = [("known probes", f"{self.found.mated.sum():,}"), ("strangers' probes", f"{self.strangers:,}")]
+        return [(f"  {label}", text) for label, text in [*probes, *self.rate_lines(thresholds=False)]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,27 +77,25 @@ class Compared:
     counts: dict[str, int]
     warnings: list[str]
 
+    @property
+    def different(self) -> int:
+        """Number of pairs of two people."""
+        return len(self.verification.impostor)
+
     def enough(self, far: float) -> bool:
         """Whether there are different pairs enough for a TAR at this FAR: ten false accepts."""
-        return len(self.verification.impostor) * far >= ENOUGH * (1 - 1e-12)
+        return enough(self.different, far)
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON. A TAR for which there are too few pairs is None, with the reason."""
         found = self.verification
-        rates = [
-            {"far": far, "tar": found.tar_at(far), "interval": found.tar_interval(far),
-             "threshold": found.threshold_at(far)}
-            if self.enough(far)
-            else {"far": far, "tar": None, "reason": TOO_FEW}
-            for far in FARS
-        ]  # fmt: skip
         return {
             "name": self.name, "source": self.source, **self.counts, "pairs": len(found.same),
-            "same": len(found.genuine), "different": len(found.impostor), "tar_at_far": rates,
+            "same": len(found.genuine), "different": self.different, "tar_at_far": tars(found, self.different, FARS),
             "galleries": {name: each.to_dict() for name, each in self.galleries.items()}, "warnings": self.warnings,
         }  # fmt: skip
 
-    def lines(self) -> list[tuple[str, str]]:
+    def lines(self) -> Lines:
         """What the printed table and the page say: labels, indented below what they belong to, and texts."""
         found, counts = self.verification, self.counts
         lines = [
@@ -147,11 +105,8 @@ class Compared:
             ("  without a picture", f"{counts['without a picture']:,}"),
             ("pairs", f"{len(found.same):,} ({len(found.genuine):,} same)"),
             ("  left out", f"{counts['left out']:,}"),
+            *tar_lines(found, self.different, FARS),
         ]
-        for far in FARS:
-            enough = self.enough(far)
-            lines.append((f"TAR at FAR {far:g}", f"{100 * found.tar_at(far):.2f} %" if enough else TOO_FEW))
-            lines.append(("  95 % interval", ends(found.tar_interval(far)) if enough else "-"))
         for name, each in self.galleries.items():
             lines.append((f"gallery {name}", f"{len(each.found.people):,} people"))
             lines += each.lines()
@@ -218,11 +173,6 @@ def judge_ijb(
     return result
 
 
-def with_templates(about: Mapping[str, Any], compared: Sequence[Compared]) -> dict[str, Any]:
-    """What a JSON file says beside pairs and crowds: ``about``, and under "ijb" the figures of each set."""
-    return {**about, "ijb": [each.to_dict() for each in compared]} if compared else dict(about)
-
-
 def open_loose_crops(lists: Ijb, size: int = 112) -> Crowd:
     """The pictures of the lists, whose crops are aligned by the landmarks of the lists; nothing is detected."""
     places = [lists.folder / "loose_crop", lists.folder.parent / "loose_crop"]
@@ -278,11 +228,5 @@ def _warnings(result: Compared, unreadable: list[str]) -> list[str]:
         if each.lost or each.lost_probes:
             said.append(f"gallery {name}: left out were {each.lost:,} of its templates and {each.lost_probes:,} of the"
                         " probes")  # fmt: skip
-        few = [fpir for fpir in FPIRS if not each.enough(fpir)]
-        said += [f"gallery {name}: FPIR {fpir:g} needs {ENOUGH / fpir:,.0f} probes of strangers for {ENOUGH} false"
-                 f" answers; there are {each.strangers:,}" for fpir in few]  # fmt: skip
-    different = len(result.verification.impostor)
-    return said + [
-        f"FAR {far:g} needs {ENOUGH / far:,.0f} different pairs to be met by {ENOUGH} false accepts; there are"
-        f" {different:,}" for far in FARS if not result.enough(far)
-    ]  # fmt: skip
+        said += [f"gallery {name}: {few}" for few in each.too_few()]
+    return said + few_pairs(result.different, FARS)

@@ -18,9 +18,9 @@ import numpy as np
 from ..errors import FaceLibError
 from ..folders.files import write_atomically
 from . import figures, report_people, report_templates
-from .judged import Matrix, Result, Shown, distance, lines_of, to_json
+from .judged import Matrix, Result, Shown, distance, to_json
 from .judged_people import Identified
-from .judged_templates import Compared, with_templates
+from .judged_templates import Compared
 from .page import (
     Drawing,
     about_section,
@@ -78,7 +78,7 @@ def write_report(
         pictures = {each.name: render(each) for part in (shared, *drawings, *crowds, *templates) for each in part}
         for name, (light, _) in pictures.items():
             write_atomically(folder / f"{name}.png", light)
-        write_atomically(folder / "report.json", to_json(results, with_templates(about, compared), identified).encode())
+        write_atomically(folder / "report.json", to_json(results, about, identified, compared).encode())
         body = [_head(results, about, identified)]
         body += [_section(result, part, pictures) for result, part in zip(results, drawings, strict=True)]
         body += [report_people.section(each, part, pictures) for each, part in zip(identified, crowds, strict=True)]
@@ -110,7 +110,7 @@ folds.</p>"""
     said += f"</header>\n<main>{beware(about.get('warnings', []))}\n"
     for kind in (results, identified):
         if kind:
-            said += figures_table([each.name for each in kind], [lines_of(each) for each in kind]) + "\n"
+            said += figures_table([each.name for each in kind], [each.lines() for each in kind]) + "\n"
     return said
 
 

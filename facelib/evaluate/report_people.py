@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from . import figures
-from .judged_people import FPIRS, RANKS, Identified, Mistaken
+from .judged_people import Identified, Mistaken
 from .page import Drawing, beware, plots, slug, two_pictures
+from .rates import FPIRS, RANKS
 
 ABOUT = (
     "Who is it, if it is anybody known? A probe is looked for among the enrolled people. Rank-1 is the share of known"

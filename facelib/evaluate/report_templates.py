@@ -9,10 +9,10 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from . import figures
-from .judged_people import FPIRS
 from .judged_templates import Compared, Searched
 from .page import Drawing, beware, figures_table, plots, slug
 from .ranking import wilson
+from .rates import ENOUGH, FPIRS
 from .templates import TemplateVerification
 
 ABOUT = (
@@ -35,7 +35,7 @@ def drawings(result: Compared) -> list[Drawing]:
         Drawing(
             f"{stem}-det", (5, 4.6), lambda ax: draw_det(found, ax),
             f"Detection error trade-off of {len(found.same):,} pairs of templates, with 95 % intervals, down to one"
-            f" false accept; left of {1000 / len(found.impostor):.2g} % it rests on fewer than ten.",
+            f" false accept; left of {100 * ENOUGH / len(found.impostor):.2g} % it rests on fewer than ten.",
             f"DET curve of {result.name}: false reject over false accept rate{rate}.",
         )
     ]  # fmt: skip

@@ -12,8 +12,8 @@ from facelib import Embedder, FaceLibError, Preprocess, align
 from facelib.evaluate import page, pool, read_ijb, template_identification, template_verification
 from facelib.evaluate.crops import centre_crop
 from facelib.evaluate.judged import table
-from facelib.evaluate.judged_people import intervals_of
 from facelib.evaluate.judged_templates import FARS, judge_ijb
+from facelib.evaluate.rates import intervals_of
 from facelib.evaluate.report import write_report
 from facelib.evaluate.report_templates import det_points
 from tests.evaluate.helpers_ijb import picture, write_ijb
