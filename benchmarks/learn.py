@@ -22,10 +22,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from recognition.judging import RealPairs, Unseen, interval, pixels, resume
+from recognition.judging import RealPairs, Unseen, pixels, resume
 from recognition.training import Training, embed, network, to_input, train
 
 from facelib import records
+from facelib.evaluate.ranking import wilson
 from facelib.synth import load_dataset
 from facelib.synth.dataset import VERSION
 
@@ -74,7 +75,7 @@ def judge(vectors: Callable[[np.ndarray], np.ndarray], real: RealPairs | None, u
     row: dict[str, Any] = unseen.judge(vectors)
     if real:
         row |= real.judge(vectors(real.crops))
-        row["real interval"] = [round(100 * end, 1) for end in interval(row["real"] / 100, len(real))]
+        row["real interval"] = [round(100 * end, 1) for end in wilson(row["real"] / 100, len(real))]
     return row
 
 

@@ -20,9 +20,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from recognition.judging import RealPairs, Unseen, interval, pixels
+from recognition.judging import RealPairs, Unseen, pixels
 
 from facelib import Embedder, records
+from facelib.evaluate.ranking import wilson
 from facelib.synth.dataset import VERSION
 from facelib.synth.pairs import RULE
 
@@ -73,7 +74,7 @@ def judge(vectors: Callable[[np.ndarray], np.ndarray], real: RealPairs | None, u
         row |= real.judge(vectors(real.crops))
         counts["real"] = len(real)
     for name, count in counts.items():
-        row[f"{name} interval"] = [round(100 * end, 1) for end in interval(row[name] / 100, count)]
+        row[f"{name} interval"] = [round(100 * end, 1) for end in wilson(row[name] / 100, count)]
     return row
 
 

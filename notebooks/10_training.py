@@ -48,6 +48,7 @@ from torch.nn import functional as F
 
 from facelib import plot, records
 from facelib.checks import lesson_10 as check
+from facelib.evaluate.ranking import wilson
 
 plot.use()
 torch.set_num_threads(1)  # networks so small that a second thread gains little
@@ -674,12 +675,9 @@ def figures_of(key, people, shots):
     return np.array([row[key] for row in rows if (row["people"], row["pictures of each"]) == (people, shots)])
 
 
-def wilson(percent, count, z=1.96):
-    """Ends of the 95 % interval of a share of count pairs, in percent."""
-    share = np.asarray(percent) / 100
-    middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
-    half = z * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2)) / (1 + z**2 / count)
-    return 100 * (middle - half), 100 * (middle + half)
+def ends(percent, count):
+    """Both ends of Wilson's intervals (lesson 07) of shares of count pairs, in percent."""
+    return 100 * np.array([wilson(share / 100, count) for share in np.atleast_1d(percent)]).T
 
 
 print(f"{scaling['shown']:,} pictures shown to each network; raw pixels, nothing learned:", end=" ")
@@ -694,7 +692,7 @@ for ax, places, part in zip(axes, (many_people, many_shots), (0, 1), strict=True
     for key, ink in zip(keys, inks, strict=False):
         found = [figures_of(key, *place) for place in places]
         means = np.array([values.mean() for values in found])
-        low, high = wilson(means, pairs[key])
+        low, high = ends(means, pairs[key])
         ax.errorbar(at, means, [means - low, high - means], color=ink, capsize=3, label=key)
         for x_at, values in zip(at, found, strict=True):
             ax.plot([x_at] * len(values), values, "o", color=ink, markersize=3.5, alpha=0.6)
@@ -709,7 +707,7 @@ _ = axes[0].legend(fontsize=7)
 def compare(key, a, b):
     """Means at two places, and what intervals and seeds say of the difference."""
     before, after = figures_of(key, *a), figures_of(key, *b)
-    (low, high), (low_after, high_after) = (wilson(values.mean(), pairs[key]) for values in (before, after))
+    (low, high), (low_after, high_after) = (ends(values.mean(), pairs[key]) for values in (before, after))
     verdict = "rises" if low_after > high else "falls" if high_after < low else "intervals overlap"
     agree = after.min() > before.max() or after.max() < before.min()
     seeds = "one seed" if min(len(before), len(after)) < 2 else "seeds agree" if agree else "seeds overlap"

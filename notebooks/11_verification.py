@@ -158,6 +158,12 @@ assert np.isclose(axes[0].lines[0].get_ydata()[-1], 1)  # at the right end every
 # ### TAR at a stated FAR
 #
 # So name the FAR that you can bear, and report the TAR there. That needs enough *different* pairs: at a FAR of $10^{-4}$, of 10,000 different pairs a single one is accepted, and what it scores by chance becomes the threshold.
+#
+# <details class="predict"><summary>Predict before you run: at a FAR of 0.1 nearly all same pairs are accepted. How many at 0.0001?</summary>
+#
+# Look at the histograms: the last ten-thousandth of the different pairs reaches to where most of the same pairs are. Far fewer than half.
+#
+# </details>
 
 # %%
 different = (~truth).sum()
@@ -412,6 +418,12 @@ assert abs(c_[1]) < 0.5 and rows["     the same one on fresh pairs"][1] < 0.3 < 
 # ## Does it help? Mirror images and a tighter crop
 #
 # Two tricks at test time are common: adding the embedding of the **mirror image**, and **CCrop**, enlarging the crop from 112 to 128 pixels and keeping the middle 112. Both are judged on the same pairs as the plain crop, so take the difference *within* each draw of people: what is common to both falls out. For single answers McNemar (1947) says the same: count the pairs on which the two disagree, and only those.
+#
+# <details class="predict"><summary>Predict before you run: the network was taught crops and their mirror images, never the tighter crop. Which of the tricks helps, and which hurts?</summary>
+#
+# A mirror image is a second look at the same face, and averaging looks takes away noise. A tighter crop is a picture of a kind that the network has not met.
+#
+# </details>
 
 
 # %%
@@ -447,6 +459,12 @@ for name, (low, _, high) in ends.items():
 # ## Look at all of it: the similarity matrix
 #
 # Before trusting any curve, look. Twenty people, twelve pictures each, every cosine; sorted by person, so that the blocks on the diagonal are pairs of one person.
+#
+# <details class="predict"><summary>Predict before you run: what does one bad picture look like in this matrix? And two people who are alike?</summary>
+#
+# A picture is a row and a column; people are blocks.
+#
+# </details>
 
 # %% mystnb={"image": {"alt": "A matrix of 240 by 240 cosines of twenty people. Bright square blocks lie on the diagonal; some have dark stripes, single pictures that resemble none of their person's others. A few blocks off the diagonal are brighter than the rest, pairs of people who are alike."}}
 twenty = who < 20

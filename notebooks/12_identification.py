@@ -716,6 +716,12 @@ print("   " + done.stdout.splitlines()[-3])
 # ### Break it: the gallery grows, the threshold stays
 #
 # A system is set up with 30 people, calibrated, and works. Then it is a success, and there are 3,000.
+#
+# <details class="predict"><summary>Predict before you run: its threshold lets through one comparison in 200. What share of the strangers does it name with 30 people, and with 3,000?</summary>
+#
+# By (12.3) $1 - 0.995^{30}$, about one in seven, and then as good as all.
+#
+# </details>
 
 # %%
 small = facelib.Gallery(embed)

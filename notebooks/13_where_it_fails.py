@@ -179,6 +179,12 @@ assert np.array_equal(axes[1].lines[2].get_ydata(), 100 * drawn[2])
 # ### All factors, with 200 people
 #
 # `benchmarks/factors.py` does the same with 200 other people for a dozen factors; with all else below it takes about half an hour of one core, and its results come with the package. The levels of each factor are those of the same people in the same scenes.
+#
+# <details class="predict"><summary>Predict before you run: twelve factors: the turn, the nod, the angle of the lamp, exposure, what is worn, age, tone of skin, blur, resolution, JPEG, and covers from below and from above. Which one changes nothing for genuine pairs and much for strangers?</summary>
+#
+# Something that all strangers then share, and that no person changes between two of their own pictures.
+#
+# </details>
 
 # %%
 print(
@@ -404,6 +410,12 @@ print(f"\nwith your forty people some pair changes its answer with the label alo
 # ### A picture of a picture
 #
 # Print B, hold it before the camera. Paper has a narrow range of tones, the printer lays dots, the hand tilts it a little, the camera adds noise.
+#
+# <details class="predict"><summary>Predict before you run: of forty people who hold up a print of their picture, how many are recognised?</summary>
+#
+# The network was taught to see through noise, tilt, and bad white balance. A print is all three.
+#
+# </details>
 
 
 # %% mystnb={"image": {"alt": "Two rows of four crops. Above, rendered people; below, the same crops as prints that were photographed again: paler, with fine dots, slightly tilted and with another white."}}
@@ -465,6 +477,12 @@ assert bpcer < 0.25 and apcer["print"] < 0.25 and apcer["screen"] > 0.75
 # $$ \min\bigl(\cos(f(M), f(B_1)),\; \cos(f(M), f(B_2))\bigr) > t. \tag{13.4} $$
 #
 # For vectors at a right angle the middle has a cosine of $\sqrt{1/2} \approx 0.71$ with both, well above a usual threshold. Two ways to make one: the mean of the aligned crops, pixel by pixel, and the renderer's own, the mean of all the numbers that make the two people.
+#
+# <details class="predict"><summary>Predict before you run: with a look-alike among forty, how many of twenty morphs open for both? And with a stranger?</summary>
+#
+# By the geometry above nearly all of look-alikes. Strangers' vectors are at a right angle at best; what counts then is whether the morph lands on the arc between them at all.
+#
+# </details>
 
 # %% mystnb={"image": {"alt": "Two rows of four crops: person one, person two, the mean of their pixels, and the person rendered halfway between them. The pixel mean shows doubled edges at hair and collar; the rendered one looks like a person."}}
 assert np.isclose(np.array([1, 1]) @ np.array([1, 0]) / np.sqrt(2), np.sqrt(1 / 2))

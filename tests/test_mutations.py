@@ -83,7 +83,7 @@ MUTATIONS = {
         "return vectors / np.linalg.norm(vectors, axis=1, keepdims=True).clip(min=1e-12)",
         "return vectors",
         ["tests/test_embedder.py"],
-        None,
+        "13_where_it_fails",
     ),
     "ArcFace's margin with the wrong sign": (
         "margins/fixed.py",
@@ -224,6 +224,34 @@ MUTATIONS = {
         "APPLIES = torch.tensor([[1, 0, 1],",
         ["tests/detect/test_training.py"],
         "03_teach_a_pnet",
+    ),
+    "equal scores parted": (
+        "evaluate/ranking.py",
+        "np.flatnonzero(np.append(falling[1:] != falling[:-1], True))",
+        "np.arange(len(falling))",
+        ["tests/evaluate/test_verify.py"],
+        "11_verification",
+    ),
+    "each fold judged by its own threshold": (
+        "evaluate/verify.py",
+        "ranking.best_threshold(among=rest)",
+        "ranking.best_threshold(among=~rest)",
+        ["tests/evaluate/test_verify.py"],
+        "11_verification",
+    ),
+    "the own person ahead of itself": (
+        "evaluate/searching.py",
+        "scores[here, local[here]] = -np.inf",
+        "scores[here, local[here]] += 0",
+        ["tests/evaluate/test_identify.py"],
+        "12_identification",
+    ),
+    "each frame of a video counted like a photo": (
+        "evaluate/templates.py",
+        "axis=0) / size[some, None]",
+        "axis=0)",
+        ["tests/evaluate/test_templates.py"],
+        "12_identification",
     ),
     "the sign of the offsets to learn turned round": (
         "detect/training_samples.py",

@@ -56,14 +56,6 @@ def area_of_all(embeddings: np.ndarray, names: np.ndarray) -> float:
     return area((embeddings @ embeddings.T)[above], (names[:, None] == names[None])[above])
 
 
-def interval(share: float, count: int) -> tuple[float, float]:
-    """95 % Wilson interval of a share of count independent trials."""
-    z = 1.959964
-    middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
-    half = z * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2)) / (1 + z**2 / count)
-    return float(middle - half), float(middle + half)
-
-
 def pixels(images: np.ndarray) -> np.ndarray:
     """The floor: pictures (N, 112, 112, 3) as unit vectors, nothing learned."""
     flat = images.reshape(len(images), -1).astype(np.float32) - 127.5
