@@ -18,7 +18,9 @@ from onnx import TensorProto, helper
 from facelib import MTCNN, Embedder, Preprocess, align, cli, samples
 from facelib.backbones import create, save_weights
 from facelib.evaluate import Verification, identification, page, verification
+from facelib.evaluate.judged_people import judge_people
 from facelib.evaluate.judged_templates import judge_ijb
+from facelib.evaluate.people import open_crowd
 from facelib.evaluate.pictures import open_pairs
 from facelib.folders.files import encode
 from facelib.synth import Dataset
@@ -374,6 +376,11 @@ def test_people_are_identified(tmp_path: Path, flat: list[object], monkeypatch: 
     assert result.exit_code == 0, result.output
     assert json.loads(out.read_text())["identification"][0]["distractors"] == 30
     assert "mine: 3 people are named alike among the distractors: n000, n001, n002" in result.stderr
+    assert run(*flat, "--identify", folder, "--aligned", "--ccrop", "--json", out).exit_code == 0
+    embed = Embedder(lambda batch: batch.reshape(len(batch), -1), Preprocess(size=16), "flat")
+    shares = [judge_people(open_crowd(folder, aligned=True, size=16), embed, ccrop=ccrop).found.rank1
+              for ccrop in (True, False)]  # fmt: skip
+    assert json.loads(out.read_text())["identification"][0]["rank1"] == shares[0] != shares[1]
 
 
 def test_an_interrupted_run_leaves_no_page(tmp_path: Path, flat: list[object], monkeypatch: pytest.MonkeyPatch) -> None:
