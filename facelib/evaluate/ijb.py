@@ -236,7 +236,7 @@ def _table(chunk: bytes) -> np.ndarray | None:
     data = np.frombuffer(chunk, dtype=np.uint8)
     breaks = np.flatnonzero((data < ord("0")) | (data > ord("9")))  # must go blank, blank, newline
     digits = np.diff(breaks, prepend=-1) - 1
-    if len(breaks) % 3 or digits.min() < 1 or digits.max() > 9:
+    if len(breaks) % 3 or digits.min() < 1 or digits.max() > 9 or digits[2::3].max() > 1:
         return None
     if (data[breaks].reshape(-1, 3) != np.frombuffer(b"  \n", dtype=np.uint8)).any():
         return None

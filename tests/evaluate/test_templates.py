@@ -1,4 +1,4 @@
-"""Lists of IJB, pooling and template scores against loops, and against the reports for single pictures."""
+"""Pooling and template scores against loops, and against the reports for single pictures."""
 
 from __future__ import annotations
 
@@ -11,13 +11,7 @@ import torch
 from facelib import FaceLibError
 from facelib.evaluate import (
     identification,
-    ijb,
     pool,
-    read_ijb,
-    read_landmarks,
-    read_media,
-    read_pairs,
-    read_subjects,
     template_identification,
     template_verification,
     templates,
@@ -134,129 +128,6 @@ def test_identification_of_templates():
     plain = identification(vectors[gallery], subject[gallery], vectors[probes], subject[probes])
     assert np.array_equal(found.ranks, plain.ranks) and found.fnir_at(0.1) == plain.fnir_at(0.1)
     assert int((~found.mated).sum()) == 24 and found.rank1 > 0.9
-
-
-LISTS = {
-    "ijbc_face_tid_mid.txt": "1.jpg 10 100\n2.jpg 10 101\n3.jpg 11 100\n4.jpg 12 102\n",
-    "ijbc_name_5pts_score.txt": "".join(
-        f"{k}.jpg {' '.join(str(k + d / 4) for d in range(10))} 0.{k}\n" for k in (1, 2, 3, 4)
-    ),
-    "ijbc_template_pair_label.txt": "10 11 1\n10 12 0\n11 12 0\n",
-    "ijbc_1N_gallery_G1.csv": "TEMPLATE_ID,SUBJECT_ID,FILENAME\n10,7,img/1.jpg\n10,7,frames/2.png\n",
-    "ijbc_1N_gallery_G2.csv": "TEMPLATE_ID,SUBJECT_ID,FILENAME\n12,8,img/4.jpg\n",
-    "ijbc_1N_probe_mixed.csv": "TEMPLATE_ID,SUBJECT_ID,FILENAME\n12,8,img/4.jpg\n11,7,img/3.jpg\n",
-}
-
-
-@pytest.fixture
-def meta(tmp_path):
-    for name, text in LISTS.items():
-        (tmp_path / "meta").mkdir(exist_ok=True)
-        (tmp_path / "meta" / name).write_text(text)
-    return tmp_path / "meta"
-
-
-def test_lists_are_read(meta):
-    lists = read_ijb(meta.parent)
-    assert lists.names == ["1.jpg", "2.jpg", "3.jpg", "4.jpg"] and lists.prefix == "ijbc"
-    assert lists.templates.tolist() == [10, 10, 11, 12] and lists.media.tolist() == [100, 101, 100, 102]
-    assert lists.landmarks[1].tolist() == [[2.0, 2.25], [2.5, 2.75], [3.0, 3.25], [3.5, 3.75], [4.0, 4.25]]
-    assert np.allclose(lists.scores, [0.1, 0.2, 0.3, 0.4]) and lists.scores.dtype == np.float32
-    first, second, same = lists.pairs
-    assert (first.tolist(), second.tolist(), same.tolist()) == ([10, 10, 11], [11, 12, 12], [True, False, False])
-    assert {name: [x.tolist() for x in found] for name, found in lists.galleries.items()} == {
-        "G1": [[10], [7]],
-        "G2": [[12], [8]],
-    }
-    assert [x.tolist() for x in lists.probes] == [[11, 12], [7, 8]]
-    assert repr(read_ijb(meta)) == "<ijbc: 4 pictures, 3 templates>"
-
-
-def test_from_the_lists_to_the_figures(meta):
-    lists = read_ijb(meta)
-    vectors, ids = pool(np.eye(4)[[0, 1, 0, 2]], lists.templates, lists.media, lists.scores)
-    report = template_verification(vectors, ids, *lists.pairs)
-    assert np.allclose(report.scores, [0.1 / math.hypot(0.1, 0.2), 0, 0], atol=1e-7) and report.tar_at(0) == 1
-    found = template_identification(vectors, ids, lists.galleries["G1"], lists.probes)
-    assert found.mated.tolist() == [True, False] and found.rank1 == 1 and found.fnir_at(0) == 0
-
-
-def test_ijbb_names_its_galleries_s(meta):
-    for path in list(meta.iterdir()):
-        path.rename(meta / path.name.replace("ijbc", "ijbb").replace("_G", "_S"))
-    lists = read_ijb(meta)
-    assert lists.prefix == "ijbb" and set(lists.galleries) == {"S1", "S2"} and len(lists.pairs[0]) == 3
-
-
-@pytest.mark.parametrize("chunk", [4, 9, 1 << 24])
-def test_pairs_are_read_in_pieces(chunk, tmp_path, monkeypatch):
-    monkeypatch.setattr(ijb, "CHUNK", chunk)
-    random = np.random.default_rng(0)
-    table = np.concatenate([random.integers(0, 40_000, (500, 2)), random.integers(0, 2, (500, 1))], 1)
-    lines = [" ".join(map(str, row)) for row in table.tolist()]
-    for text in (
-        "\n".join(lines),
-        "\n".join(lines) + "\n",
-        "\r\n".join(lines),
-        "\n".join(lines).replace(" ", "\t") + "\n\n",
-    ):
-        (tmp_path / "pairs.txt").write_bytes(text.encode())
-        first, second, same = read_pairs(tmp_path / "pairs.txt")
-        assert np.array_equal(np.stack([first, second, same], 1), table)
-        assert first.dtype == np.int32 and same.dtype == bool
-    (tmp_path / "pairs.txt").write_bytes(b"")
-    assert [len(part) for part in read_pairs(tmp_path / "pairs.txt")] == [0, 0, 0]
-
-
-@pytest.mark.parametrize("chunk", [16, 1 << 24])
-@pytest.mark.parametrize(
-    ("name", "line", "words"),
-    [
-        ("ijbc_template_pair_label.txt", "10 11", "line 3: '10 11'; expected template template label"),
-        ("ijbc_template_pair_label.txt", "10 11 1 10", "line 3: '10 11 1 10'"),
-        ("ijbc_template_pair_label.txt", "10 11 2", "line 3: '10 11 2'"),
-        ("ijbc_template_pair_label.txt", "10 1x 1", "line 3: '10 1x 1'; expected whole numbers"),
-        ("ijbc_template_pair_label.txt", "10 -1 1", "line 3: "),
-        ("ijbc_template_pair_label.txt", "10 11111111111 1", "line 3: "),
-        ("ijbc_template_pair_label.txt", "10 11 \xff", "line 3: no text"),
-        ("ijbc_face_tid_mid.txt", "9.jpg 10", "line 3: '9.jpg 10'; expected name template medium"),
-        ("ijbc_face_tid_mid.txt", "9.jpg 10 1.5", "line 3: '9.jpg 10 1.5'"),
-        ("ijbc_name_5pts_score.txt", "9.jpg 1 2 3 4 5 6 7 8 9 10", "line 3: .* x y of 5 landmarks, score"),
-        ("ijbc_name_5pts_score.txt", "9.jpg 1 2 3 4 5 6 7 8 9 10 nan", "line 3: "),
-        ("ijbc_name_5pts_score.txt", "9.jpg 1 2 3 4 5 6 7 8 9 x 0.5", "line 3: "),
-        ("ijbc_1N_probe_mixed.csv", "12", "line 3: '12'"),
-        ("ijbc_1N_probe_mixed.csv", "12,a", "line 3: '12 a'"),
-        ("ijbc_1N_probe_mixed.csv", "12,9", "line 3: template 12 shows subject 9, but further up 8"),
-    ],
-)
-def test_a_broken_line_is_named(meta, name, line, words, chunk, monkeypatch):
-    monkeypatch.setattr(ijb, "CHUNK", chunk)
-    lines = LISTS[name].splitlines()
-    lines.insert(2, line)
-    (meta / name).write_bytes("\n".join(lines).encode("latin-1"))
-    with pytest.raises(FaceLibError, match=f"{name}, {words}"):
-        lists = read_ijb(meta)
-        _ = lists.pairs, lists.probes
-
-
-def test_lists_that_do_not_belong_together(meta, tmp_path):
-    (meta / "ijbc_face_tid_mid.txt").write_text(LISTS["ijbc_face_tid_mid.txt"].replace("3.jpg", "30.jpg"))
-    with pytest.raises(FaceLibError, match="from line 3 on"):
-        read_ijb(meta)
-    (meta / "ijbc_face_tid_mid.txt").write_text(LISTS["ijbc_face_tid_mid.txt"] + "5.jpg 1 1\n")
-    with pytest.raises(FaceLibError, match="from line 5 on"):
-        read_ijb(meta)
-    with pytest.raises(FaceLibError, match="neither ijbc_face_tid_mid.txt nor"):
-        read_ijb(tmp_path / "nowhere")
-    (meta / "ijbc_1N_gallery_G1.csv").write_text("10,7\n")
-    with pytest.raises(FaceLibError, match="line 1: .* names of the columns"):
-        read_subjects(meta / "ijbc_1N_gallery_G1.csv")
-    for read in (read_media, read_landmarks, read_pairs, read_subjects):
-        with pytest.raises(FaceLibError, match="none.txt: cannot be read"):
-            read(meta / "none.txt")
-    (meta / "long.txt").write_bytes(b"1" * 200_000)
-    with pytest.raises(FaceLibError, match="is it a list"):
-        read_pairs(meta / "long.txt")
 
 
 @pytest.mark.parametrize(
