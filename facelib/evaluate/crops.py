@@ -1,8 +1,10 @@
 """Files of pictures -> crops -> embeddings, a few at a time.
 
-cropper = Cropper(size=112)                            # detects and aligns; aligned=True takes pictures as they are
-crops = cropper(["a/1.jpg", "a/2.jpg"])                # a crop a file, None where it cannot be read
-vectors = embed_pictures(embed, np.stack(crops), flip=True)
+In short::
+
+    cropper = Cropper(size=112)                            # detects and aligns; aligned=True takes pictures as they are
+    crops = cropper(["a/1.jpg", "a/2.jpg"])                # a crop a file, None where it cannot be read
+    vectors = embed_pictures(embed, np.stack(crops), flip=True)
 """
 
 from __future__ import annotations

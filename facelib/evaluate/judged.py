@@ -1,8 +1,10 @@
 """What an evaluation finds of a set of pairs: figures, their intervals, the worst pairs, and what to beware of.
 
-result = judge(open_pairs("lfw.bin"), embed)
-print(table([result]))
-write_report("out", [result], about)        # in facelib.evaluate.report
+In short::
+
+    result = judge(open_pairs("lfw.bin"), embed)
+    print(table([result]))
+    write_report("out", [result], about)        # in facelib.evaluate.report
 """
 
 from __future__ import annotations

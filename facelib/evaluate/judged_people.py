@@ -1,7 +1,9 @@
 """What an evaluation finds of a crowd: who is found in a gallery of some of them, and who is taken for somebody else.
 
-found = judge_people(open_crowd("VGGFace2/test"), embed, enrol=1, unknown=0.5)
-print(table([found]))                       # of facelib.evaluate.judged
+In short::
+
+    found = judge_people(open_crowd("VGGFace2/test"), embed, enrol=1, unknown=0.5)
+    print(table([found]))                       # of facelib.evaluate.judged
 
 The first pictures of each person are enrolled and averaged, the others are probes. Some people, drawn by a seed, are
 never enrolled: all their pictures are probes of strangers, as in life, where most who pass a camera are in no gallery.

@@ -1,7 +1,9 @@
 """What an evaluation finds of IJB-B or IJB-C: templates compared by pairs, and looked for in two galleries.
 
-result = judge_ijb("IJBC", embed)           # a folder with meta and loose_crop
-print(table([result]))                      # of facelib.evaluate.judged
+In short::
+
+    result = judge_ijb("IJBC", embed)           # a folder with meta and loose_crop
+    print(table([result]))                      # of facelib.evaluate.judged
 
 Pictures are aligned by the landmarks of the lists, a batch at a time. Of all of them only unit vectors are kept: for
 the 469,375 of IJB-C, of 512 numbers each, 0.96 GB, in one array that is there from the first batch on.

@@ -1,5 +1,7 @@
 """People with several pictures each: a few for a similarity matrix, or all of a data set, to be identified.
 
+In short::
+
     crowd = open_crowd("VGGFace2/test")                     # or synth:mini, a list file, a packed data set
     vectors, kept = embed_crowd(crowd, embed)               # a batch of crops at a time, of however many
     crops = crowd.crops([4, 17])                            # some again, to be shown
@@ -151,11 +153,9 @@ def open_people(source: str, people: int = 20, shots: int = 20, size: int = 112)
     ``facelib.data.open_source`` knows, such as a folder with a folder for each person.
     """
     if source.startswith(SYNTHETIC):
-        from ..synth import load_dataset
-
-        data = load_dataset(source.removeprefix(SYNTHETIC), "test")
-        rows = _first_shots(data.labels, people, shots)
-        return data.images[rows], np.array([f"person {label:03d}" for label in data.labels[rows]])
+        crowd = _rendered(source, "")
+        rows = _first_shots(crowd.people, people, shots)
+        return np.array(crowd.crops(rows.tolist())), crowd.people[rows]
     opened = open_source(source)
     rows = _first_shots(opened.labels, people, shots)
     folders = [Path(opened.name(int(row))).parent.name for row in rows]
