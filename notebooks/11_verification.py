@@ -13,7 +13,7 @@
 #
 # <a class="colab" href="https://colab.research.google.com/github/facelib-course/facelib-course/blob/main/notebooks/11_verification.ipynb">Open in Colab</a>
 #
-# "99.8 % on LFW." Of what, chosen how, and give or take how much? A figure is a measurement: it has a protocol, it has an error, and it can be cheated without anybody meaning to. This lesson computes the figures of the field from sorted scores, puts intervals around them, and then cheats in seven ways and measures what each of them gains.
+# "99.8 % on LFW." Of what, chosen how, and give or take how much? A figure is a measurement: it has a protocol, it has an error, and it can be cheated without anybody meaning to. This lesson computes the figures of the field from sorted scores, puts intervals around them, and then cheats in six ways and measures what each of them gains.
 #
 # **You will be able to**
 # - compute ROC, area, equal error rate and TAR at a stated FAR from scores, ties included;
@@ -286,7 +286,7 @@ assert widths[3] > widths[2]  # people against pairs
 # %% [markdown]
 # ## Break it: how to cheat
 #
-# Most cheating is not meant. Here are seven ways to a better figure without a better network. Each is done on sixty lists drawn anew from the same people, and its gain is measured **against the honest protocol on the very same list**.
+# Most cheating is not meant. Here are six ways to a better figure without a better network. Each is done on sixty lists drawn anew from the same people, and its gain is measured **against the honest protocol on the very same list**.
 #
 # <details class="predict"><summary>Predict before you run: order them by gain. (a) One threshold, the best on all 600 pairs. (b) For each fold the threshold that is best on that fold. (c) The same people in several folds. (d) A map of the embeddings fitted with other pictures of the test people, against one fitted with other people. (e) The best of 50 variants, by the test. (f) Throwing out the twelve worst errors of 600 as "surely mislabelled".</summary>
 #
