@@ -20,11 +20,14 @@ def test_a_record_states_its_settings_and_its_runs(name):
         assert all(50 <= row[key] <= 100 for key in ("unseen easy", "unseen hard", "real"))
 
 
-def test_every_change_of_the_study_was_run_with_the_same_seeds():
+def test_every_change_of_the_study_was_run_with_the_same_seeds_beside_a_base():
     record = records.load("transfer")
-    seeds = {name: {row["seed"] for row in record["rows"] if row["change"] == name} for name in record["changes"]}
-    assert all(len(found) >= 2 for found in seeds.values())
-    assert len({frozenset(found) for found in seeds.values()}) == 1
+    assert {row["change"] for row in record["rows"]} == set(record["changes"]) and len(record["changes"]) == 21
+    runs = {}
+    for row in record["rows"]:
+        runs.setdefault((row["change"], row["rule of hard pairs"]), []).append(row["seed"])
+    assert all(sorted(seeds) == [0, 1] for seeds in runs.values())
+    assert {rule for _, rule in runs} == {rule for change, rule in runs if change == "base"}
 
 
 def test_every_margin_was_run_with_the_same_seeds_at_the_best_of_its_tries():
