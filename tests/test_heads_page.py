@@ -50,6 +50,7 @@ STAND_INS = {
     "timm": {"create_model": small_backbone},
     "timm.optim": {"create_optimizer_v2": lambda groups, opt, lr, momentum: torch.optim.SGD(groups, lr, momentum)},
 }
+MANY = ("A sample of the people", "Centres on several processes")
 MISSING = {name for name in ("lightning", "timm") if importlib.util.find_spec(name) is None}
 
 
@@ -80,6 +81,8 @@ def test_the_page_has_the_recipes():
         "Very many people",
         "Lightning",
         "timm",
+        "A sample of the people",
+        "Centres on several processes",
     ]
     assert all(BLOCKS.values())
 
@@ -87,7 +90,8 @@ def test_the_page_has_the_recipes():
 def test_plain_recipes(names):
     """One after the other, as a reader would type them: each changes the backbone, none makes it NaN."""
     before = names["backbone"][0].weight.clone()
-    for heading in ("Plain PyTorch", "Rules that want more", "Wrong labels", "Very many people"):
+    headings = (*("Plain PyTorch", "Rules that want more", "Wrong labels", "Very many people"), *MANY)
+    for heading in headings:
         for block in BLOCKS[heading]:
             exec(compile(block, f"book/heads.md, {heading}", "exec"), names)
             assert names["loss"].isfinite()

@@ -46,12 +46,28 @@ class World:
         dist.all_reduce(wishes, dist.ReduceOp.MAX)
         return bool(wishes.item())
 
-    def wrap(self, model: nn.Module, sync_bn: bool = False) -> nn.Module:
-        """The model with gradients averaged over the processes."""
+    def gather(self, values: Tensor) -> Tensor:
+        """The values of all processes, one below the other; as many of each."""
+        if self.size == 1:
+            return values
+        parts = [torch.empty_like(values) for _ in range(self.size)]
+        dist.all_gather(parts, values.contiguous())
+        return torch.cat(parts)
+
+    def average_gradient(self, parameter: Tensor) -> None:
+        """Mean over the processes of a gradient that ``wrap`` left apart; if sparse, all name the same rows."""
+        if self.size > 1 and parameter.grad is not None:
+            values = parameter.grad._values() if parameter.grad.is_sparse else parameter.grad
+            dist.all_reduce(values)
+            values /= self.size
+
+    def wrap(self, model: nn.Module, sync_bn: bool = False, apart: tuple[str, ...] = ()) -> nn.Module:
+        """The model with gradients averaged over the processes, but for the parameters named in ``apart``."""
         if self.size == 1:
             return model
         if sync_bn and self.device.type == "cuda":
             model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+        nn.parallel.DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(model, apart)
         ids = [self.device.index] if self.device.type == "cuda" else None
         return nn.parallel.DistributedDataParallel(model, device_ids=ids)
 

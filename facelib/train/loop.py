@@ -21,6 +21,7 @@ from tqdm import tqdm
 from ..data.augment import Augment
 from ..errors import FaceLibError
 from ..folders.files import finished_files
+from ..heads import PartialFC
 from . import checkpoint
 from .distributed import World, world
 from .log import Log, commit
@@ -180,7 +181,8 @@ class Run:
         recipe, state = self.recipe, self.state
         rate = learning_rate(recipe, state.step, self.order.per_epoch)
         share = margin_share(recipe, state.step, self.order.per_epoch)
-        drawn = self.augment.draw(recipe.batch, generator(recipe.seed, state.step))
+        chance = generator(recipe.seed, state.step)
+        drawn = self.augment.draw(recipe.batch, chance)
         torch.manual_seed(step_seed(recipe.seed, state.step, 1 + self.place.rank))  # dropout
         for group in state.optimizer.param_groups:
             group["lr"] = rate
@@ -191,11 +193,14 @@ class Run:
             self._note(faults)
             images, labels = (x.to(self.place.device, non_blocking=True) for x in (images, labels))
             crops = self.augment(images, drawn[self.order.rows(k)])
+            centres, labels = self._classes(labels, chance)
             with self._together(last=k == len(parts) - 1):
                 with torch.autocast(self.place.device.type, self.dtype, enabled=self.dtype is not None):
-                    loss, accuracy = state.wrapped(crops, labels, share)
+                    loss, accuracy = state.wrapped(crops, labels, share, centres)
                 state.scaler.scale(loss / len(parts)).backward()
             total += torch.stack([loss.detach(), accuracy]) / len(parts)
+        if state.partial:
+            self.place.average_gradient(state.model.head.weight)  # type: ignore[arg-type]
         state.scaler.unscale_(state.optimizer)
         length = clip(state.model, recipe.clip)
         state.scaler.step(state.optimizer)
@@ -203,6 +208,14 @@ class Run:
         if state.average is not None:
             state.average.update_parameters(state.model)
         return torch.cat([total, length.detach()[None]])
+
+    def _classes(self, labels: Tensor, chance: torch.Generator) -> tuple[Tensor | None, Tensor]:
+        """Centres of the classes drawn for this part, and the labels among them; all processes draw the same."""
+        head = self.state.model.head
+        if not isinstance(head, PartialFC):
+            return None, labels
+        centres, places = head.draw(self.place.gather(labels), chance)
+        return centres, places[self.place.rank * len(labels) :][: len(labels)]
 
     def _together(self, last: bool) -> Any:
         """Processes exchange gradients once a step, after the last part."""

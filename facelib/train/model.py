@@ -12,7 +12,8 @@ from torch.nn import functional as F
 from .. import margins
 from ..backbones import create
 from ..errors import FaceLibError
-from ..heads import CosineClassifier, LinearClassifier, SubCenter, clean_accuracy
+from ..heads import CosineClassifier, LinearClassifier, PartialFC, SubCenter, clean_accuracy
+from ..heads.classifiers import unit
 from ..margins import Margin
 from .recipe import Recipe
 
@@ -42,12 +43,14 @@ class Recogniser(nn.Module):
         self.head = make_head(recipe, classes)
         self.margin = make_margin(recipe, classes)
 
-    def forward(self, crops: Tensor, labels: Tensor, share: float = 1.0) -> tuple[Tensor, Tensor]:
-        """``share`` of the margin counts; see ``margin_share``."""
+    def forward(
+        self, crops: Tensor, labels: Tensor, share: float = 1.0, centres: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """``share`` of the margin counts; see ``margin_share``. The labels are places among ``centres``, if given."""
         embeddings = self.network(crops)
         with torch.autocast(crops.device.type, enabled=False):  # logits near 64 lie 0.25 apart in bfloat16
             embeddings = embeddings.float()
-            cosine = self.head(embeddings)
+            cosine = self.head(embeddings) if centres is None else F.linear(*unit(embeddings, centres))
             norms = torch.linalg.vector_norm(embeddings, dim=1)
             margin = scaled(self.margin, share)
             return self.loss(margin, margin(cosine, labels, norms), labels, norms), clean_accuracy(cosine, labels)
@@ -67,6 +70,12 @@ class Recogniser(nn.Module):
 
 def make_head(recipe: Recipe, classes: int) -> nn.Module:
     """The class centres that suit the margin."""
+    if recipe.head == "partial":
+        if recipe.metric == "softmax" or recipe.sub_centers > 1:
+            raise FaceLibError(
+                "--head partial needs one centre for each person and cosines: no softmax, no --sub-centers"
+            )
+        return PartialFC(recipe.embedding, classes, recipe.rate)
     if recipe.metric == "softmax":
         if recipe.sub_centers > 1:
             raise FaceLibError("--sub-centers needs cosines: choose another --metric than softmax")

@@ -59,6 +59,9 @@ class Recipe:
     margin_warmup: float = entry(0.0, "margin", "Epochs in which the margin grows from 0 to m.", least=0)
     gradient: str = entry("exact", "margin", "Of the margin; see facelib.margins.", ("exact", "detached"))
     sub_centers: int = entry(1, "margin", "Centres for each person, of which the nearest counts.", least=1)
+    head: str = entry("whole", "margin", "Classes that a step looks at: all; or those of the batch and a share (--rate)"
+                      " of the others, as PartialFC does.", ("whole", "partial"))  # fmt: skip
+    rate: float = entry(0.1, "margin", "Share of the classes in a step, for --head partial.", least=0)
     label_smoothing: float = entry(0.0, "margin", "Share of the target given to all classes alike.", least=0)
 
     epochs: float = entry(20.0, "training", "How often each picture is shown.", least=0)
@@ -91,6 +94,8 @@ class Recipe:
             raise FaceLibError("--dropout, --label-smoothing and --ema must be below 1")
         if self.epochs <= 0 or self.lr <= 0:
             raise FaceLibError("--epochs and --lr must be above 0")
+        if not 0 < self.rate <= 1:
+            raise FaceLibError(f"--rate {self.rate}: must be above 0 and at most 1")
         if self.batch % self.accumulate:
             raise FaceLibError(
                 f"--batch {self.batch} cannot be worked off in --accumulate {self.accumulate} equal parts"

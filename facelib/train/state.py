@@ -11,7 +11,7 @@ from torch.optim.swa_utils import AveragedModel
 from .. import __version__
 from ..backbones import load_weights
 from ..errors import FaceLibError
-from ..heads import parameter_groups
+from ..heads import PartialFC, by_rows, parameter_groups
 from ..preprocess import Preprocess
 from .distributed import World
 from .model import Recogniser
@@ -33,13 +33,18 @@ class State:
         if recipe.pre_trained:
             load_weights(self.model.network, recipe.pre_trained)
         self.model.to(place.device).to(memory_format=torch.channels_last)  # faster for MobileFaceNet and on a GPU
-        self.wrapped = place.wrap(self.model, sync_bn)
+        self.partial = isinstance(self.model.head, PartialFC)
+        self.wrapped = place.wrap(
+            self.model, sync_bn, ("head.weight",) if self.partial else ()
+        )  # its gradient is sparse
         groups = parameter_groups(self.model, weight_decay=recipe.weight_decay)
         self.optimizer: torch.optim.Optimizer = (
             torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum)
             if recipe.optimizer == "sgd"
             else torch.optim.AdamW(groups, lr=recipe.lr)
         )
+        if self.partial:
+            by_rows(self.optimizer)
         self.scaler = torch.amp.GradScaler(place.device.type, enabled=recipe.precision == "fp16")
         self.average = AveragedModel(self.model, multi_avg_fn=self._follow, use_buffers=True) if recipe.ema else None
 

@@ -14,7 +14,7 @@ from facelib.train import train, validate
 from facelib.train.distributed import World
 from facelib.train.log import read_log
 from facelib.train.loop import Run
-from facelib.train.pictures import batches
+from facelib.train.pictures import batches, deal
 from tests.train.helpers import SIZE, make_people, recipe
 
 
@@ -86,8 +86,9 @@ def killed_after(monkeypatch, steps):
         {"optimizer": "adamw", "lr": 1e-3, "ema": 0.9, "dropout": 0.2, "augmentation": "adaface", "warmup": 0.5},
         {"metric": "adaface", "accumulate": 2, "schedule": "cosine"},
         {"metric": "curricularface", "sub_centers": 2, "precision": "bf16"},
+        {"head": "partial", "rate": 0.4, "batch": 4, "accumulate": 2},
     ],
-    ids=["plain", "adamw", "state", "half"],
+    ids=["plain", "adamw", "state", "half", "sample"],
 )
 def test_a_run_that_died_goes_on_bit_for_bit(changes, people, tmp_path, monkeypatch):
     plan = recipe(people, epochs=3, **changes)
@@ -158,6 +159,27 @@ def test_half_precision_follows_full(people, tmp_path):
     full, half = (list(reports(tmp_path / p).values()) for p in ("fp32", "bf16"))
     assert half[0] == pytest.approx(full[0], rel=0.05) and half != full  # later steps of so small a problem diverge
     assert half[-1] < half[0]
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_a_sample_of_all_people_is_the_whole_head(optimizer, people, tmp_path):
+    plan = recipe(people, optimizer=optimizer, lr=0.05 if optimizer == "sgd" else 1e-3, augmentation="mild")
+    train(plan, tmp_path / "whole", quiet=True)
+    train(plan.but(head="partial", rate=1), tmp_path / "all", quiet=True)
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "all"))
+
+
+def test_people_who_were_not_drawn_stand_still(people, tmp_path):
+    """In a step of the loop, with decay and momentum: centres move if their people were drawn, and else not at all."""
+    run = start(recipe(people, head="partial", rate=0.01, batch=4, accumulate=2), tmp_path / "run")
+    loader = deal(run.source, run.recipe, run.order, 0, run.place)
+    for _ in range(4):
+        parts, before = [next(loader) for _ in range(2)], run.state.model.head.weight.detach().clone()
+        run.update(parts)
+        run.state.step += 1
+        shown = torch.cat([labels for _, labels, _ in parts]).unique()
+        moved = (run.state.model.head.weight != before).any(1).nonzero()[:, 0]
+        assert torch.equal(moved, shown), "1 % of six people are those of the batch alone"
 
 
 def test_workers_change_nothing(people, tmp_path):

@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from facelib import FaceLibError
-from facelib.heads import LinearClassifier, SubCenter
+from facelib.heads import LinearClassifier, PartialFC, SubCenter
 from facelib.train import Recipe
 from facelib.train.model import MAGFACE_REGULARISER, Recogniser, make_margin, scaled
 from facelib.train.recipe import METRICS
@@ -108,12 +108,17 @@ def test_a_margin_grows_from_nothing(metric):
 def test_heads_that_suit():
     assert isinstance(model(metric="softmax", scale=0).head, LinearClassifier)
     assert isinstance(model(sub_centers=3).head, SubCenter)
+    assert (
+        isinstance(model(head="partial", rate=0.3).head, PartialFC) and model(head="partial", rate=0.3).head.rate == 0.3
+    )
 
 
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
         ({"metric": "softmax", "sub_centers": 2}, "--sub-centers"),
+        ({"metric": "softmax", "head": "partial"}, "--head partial"),
+        ({"sub_centers": 2, "head": "partial"}, "--head partial"),
         ({"metric": "normface", "margin": 0.3}, "no margin of its own"),
         ({"recompute": True}, "--recompute"),
         ({"backbone": "resnet5"}, "no backbone"),

@@ -101,6 +101,45 @@ def test_two_processes_train_as_one(metric, people, tmp_path):
     assert json.loads((tmp_path / "two" / "run.json").read_text())["processes"] == 2
 
 
+LOOK_INSIDE = """
+import sys
+from pathlib import Path
+import torch
+from facelib.train.distributed import world
+from facelib.train.loop import Run
+from facelib.train.pictures import deal
+from tests.train.helpers import recipe
+
+folder, out = map(Path, sys.argv[1:])
+torch.set_num_threads(1)
+with world("cpu") as place:
+    plan = recipe(folder, head="partial", rate=0.4, batch=4)
+    run = Run(plan, out / "run", place, False, 0, False, False, True)
+    loader, centres = deal(run.source, plan, run.order, 0, place), []
+    for _ in range(6):
+        run.update([next(loader)])
+        run.state.step += 1
+        centres.append(run.state.model.head.weight.detach().clone())
+    torch.save(torch.stack(centres), out / f"{place.rank}.pt")
+"""
+
+
+def test_two_processes_draw_the_same_people(people, tmp_path):
+    """All people drawn: the losses of the whole head. Some: both processes move the same centres, by the same bits."""
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    losses = []
+    for changes in ({}, {"head": "partial", "rate": 0.99}):  # six of six people, by way of a draw
+        out = tmp_path / str(len(losses))
+        run(*launch, *TRAIN[1:], *arguments(people, out, epochs=1, **changes))
+        losses.append([row["loss"] for row in read_log(out) if "loss" in row])
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
+    (tmp_path / "look.py").write_text(LOOK_INSIDE)
+    run(*launch, str(tmp_path / "look.py"), str(people), str(tmp_path))
+    one, two = (torch.load(tmp_path / f"{rank}.pt") for rank in range(2))
+    assert torch.equal(one, two)
+    assert (one[1:] == one[:-1]).all(2).any(), "somebody was not drawn and stood still"
+
+
 def test_the_familiar_command(tmp_path):
     """The flags of the first inspiring system, on a folder of VGGFace2's layout, from published weights."""
     from facelib.backbones import create

@@ -42,6 +42,8 @@ def test_every_recipe_of_ours_can_be_read(file):
         ("lr = 0", "above 0"),
         ("dropout = 1.0", "below 1"),
         ("batch = 10\naccumulate = 3", "equal parts"),
+        ("head = 'partial'\nrate = 0.0", "--rate 0.0: must be above 0 and at most 1"),
+        ("rate = 1.5", "--rate 1.5"),
         ("embedding = 0", "--embedding 0: must be at least 1"),
     ],
 )

@@ -1,6 +1,5 @@
-"""Heads: cosines as defined, and the loss in class blocks equal to the loss over the whole matrix."""
+"""The loss in class blocks equals the loss over the whole matrix."""
 
-import math
 import os
 import subprocess
 import sys
@@ -11,43 +10,7 @@ from torch.nn import functional as F
 
 import facelib
 from facelib import FaceLibError, heads, margins
-
-CLASSES, SIZE = 37, 12
-LABELS = torch.tensor([0, 36, 5, 5, -1, 17, 30, 2])
-
-
-@pytest.fixture
-def embeddings(device):
-    x = torch.randn(8, SIZE, generator=torch.Generator().manual_seed(3)) * torch.tensor([[1.0], [20.0]]).repeat(4, 1)
-    return x.to(device).requires_grad_()
-
-
-def make(kind, device="cpu"):
-    torch.manual_seed(4)
-    head = heads.SubCenter(SIZE, CLASSES, 3) if kind == "SubCenter" else heads.CosineClassifier(SIZE, CLASSES)
-    with torch.no_grad():  # centres of many lengths, one of them 0.001
-        head.weight *= torch.logspace(-2, 2, CLASSES).view(-1, *[1] * (head.weight.ndim - 1))
-    return head.to(device)
-
-
-def dense(head, embeddings, labels, margin):
-    """The plain way, with the whole matrix in memory."""
-    cosine = head(embeddings)
-    norms = torch.linalg.vector_norm(embeddings.float(), dim=1)
-    loss = F.cross_entropy(margin(cosine, labels, norms), labels, ignore_index=-1)
-    return loss, facelib.clean_accuracy(cosine, labels)
-
-
-MARGINS = [
-    margins.NormFace(),
-    margins.CosFace(),
-    margins.ArcFace(),
-    margins.ArcFace(gradient="detached"),
-    margins.SphereFace(),
-    margins.Combined(),
-    margins.MagFace(l_a=1, u_a=60),
-    margins.AdaFace(),
-]
+from tests.heads.helpers import CLASSES, LABELS, MARGINS, dense, make
 
 
 @pytest.mark.parametrize("block", [1, 5, 36, 37, 1000, None])
@@ -166,89 +129,6 @@ def test_wrong_arguments_are_named(embeddings):
             facelib.chunked_cross_entropy(*arguments, margins.ArcFace())
     with pytest.raises(FaceLibError, match="block=0"):
         facelib.chunked_cross_entropy(embeddings, weight, LABELS, margins.ArcFace(), 0)
-
-
-@pytest.mark.parametrize("kind", ["CosineClassifier", "SubCenter"])
-def test_cosine_of_each_class(kind, embeddings, device):
-    """Row by row: the dot product over both lengths; of several centres the nearest."""
-    head = make(kind, device)
-    cosine = head(embeddings).tolist()
-    for i, x in enumerate(embeddings.double().tolist()):
-        for j, centres in enumerate(head.weight.double().view(CLASSES, -1, SIZE).tolist()):
-            expected = max(
-                sum(a * b for a, b in zip(x, w, strict=True)) / (math.hypot(*x) * math.hypot(*w)) for w in centres
-            )
-            assert cosine[i][j] == pytest.approx(expected, abs=1e-6)
-
-
-@pytest.mark.parametrize("head", [make("CosineClassifier"), make("SubCenter"), heads.LinearClassifier(SIZE, CLASSES)])
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_cosines_are_float32_in_autocast(head, dtype, embeddings):
-    expected = head(embeddings.to(dtype).float())
-    with torch.autocast("cpu", dtype=dtype):
-        cosine = head(embeddings.to(dtype))
-        assert torch.equal(cosine, expected) and cosine.dtype == torch.float32
-        if head.weight.ndim == 2 and not isinstance(head, torch.nn.Linear):
-            loss, _ = facelib.chunked_cross_entropy(embeddings.to(dtype), head.weight, LABELS, margins.ArcFace())
-            assert loss.dtype == torch.float32
-            loss.backward()  # inside autocast on purpose
-            assert head.weight.grad.dtype == torch.float32
-
-
-def test_plain_softmax_has_its_bias_in_the_head(embeddings):
-    head = heads.LinearClassifier(SIZE, CLASSES)
-    scores = head(embeddings)
-    assert torch.allclose(scores, embeddings @ head.weight.T + head.bias, atol=1e-5)
-    assert torch.equal(margins.Softmax()(scores, LABELS), scores)
-
-
-def test_sub_centres_take_any_margin_and_leave_the_far_ones_alone(embeddings):
-    head = make("SubCenter")
-    for margin in [*MARGINS, margins.CurricularFace(), margins.UniFace(CLASSES)]:
-        norms = torch.linalg.vector_norm(embeddings, dim=1)
-        assert margin(head(embeddings), LABELS, norms).shape == (8, CLASSES)
-    head(embeddings)[0, 0].backward()
-    assert (head.weight.grad.abs().sum(2) > 0).sum() == 1
-
-
-def test_new_centres_have_the_same_length_in_every_dimension():
-    for size in (2, 128, 512):
-        length = heads.CosineClassifier(size, 4000).weight.detach().norm(dim=1).square().mean().sqrt()
-        assert length.item() == pytest.approx(heads.LENGTH, rel=0.05)
-    assert heads.CosineClassifier(512, 4000).weight.std().item() == pytest.approx(0.01, rel=0.02)
-
-
-def test_new_centres_come_from_the_generator():
-    def seeded():
-        return torch.Generator().manual_seed(7)
-
-    for kind in (heads.CosineClassifier, heads.SubCenter):
-        assert torch.equal(kind(4, 5, generator=seeded()).weight, kind(4, 5, generator=seeded()).weight)
-
-
-@pytest.mark.parametrize("kind", ["CosineClassifier", "SubCenter"])
-def test_compiles_into_one_graph(kind, embeddings):
-    torch._dynamo.reset()
-    head = make(kind)
-    compiled = torch.compile(head, backend="aot_eager", fullgraph=True)
-    assert torch.allclose(compiled(embeddings), head(embeddings), atol=1e-6)
-
-
-def test_clean_accuracy():
-    cosine = torch.tensor([[0.9, 0.1], [0.2, 0.3], [0.5, 0.5], [0.0, 1.0], [float("nan"), 0.1]])
-    labels = torch.tensor([0, 0, 0, -1, 0])
-    assert facelib.clean_accuracy(cosine, labels) == 1 / 4, "a tie and NaN are not right; -1 does not count"
-    logits = margins.ArcFace(m=1.2)(cosine[:1], labels[:1])
-    assert facelib.clean_accuracy(logits, labels[:1]) == 0, "on margined logits it would look wrong"
-
-
-def test_parameter_groups():
-    head, margin = make("CosineClassifier"), margins.UniFace(CLASSES)
-    body = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.PReLU(4))
-    decay, free = heads.parameter_groups(body, head, margin, body, weight_decay=0.1)
-    assert {id(p) for p in decay["params"]} == {id(body[0].weight), id(head.weight)} and decay["weight_decay"] == 0.1
-    assert len(free["params"]) == 5 and free["weight_decay"] == 0
-    torch.optim.SGD([decay, free], lr=0.1)
 
 
 def test_nothing_is_made_on_another_device(embeddings):
