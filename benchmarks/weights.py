@@ -20,10 +20,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from recognition.judging import RealPairs, Unseen, pixels
+from recognition.judging import RealPairs, Unseen, judge_all, pixels
 
 from facelib import Embedder, records
-from facelib.evaluate.ranking import wilson
 from facelib.synth.dataset import VERSION
 from facelib.synth.pairs import RULE
 
@@ -31,7 +30,6 @@ RESULTS = Path(records.__file__).parent / "weights.json"
 CARD = Path(records.__file__).parent.parent / "weights" / "README.md"
 TABLE = re.compile(r"(<!-- figures -->\n).*?(<!-- end -->)", re.DOTALL)
 SETS = {"unseen easy": "synthetic, easy", "unseen hard": "synthetic, hard", "real": "LFW, development test"}
-SYNTHETIC_PAIRS = 600
 
 
 def main() -> None:
@@ -53,7 +51,7 @@ def main() -> None:
     record = {
         "renderer": VERSION, "rule of hard pairs": RULE, "torch": torch.__version__,
         "python": platform.python_version(),
-        "rows": [{"embedder": name} | judge(vectors, real, unseen) for name, vectors in judged.items()],
+        "rows": [{"embedder": name} | judge_all(vectors, real, unseen) for name, vectors in judged.items()],
     }  # fmt: skip
     options.results.write_text(json.dumps(record, indent=1) + "\n")
     options.card.write_text(TABLE.sub(lambda found: found[1] + table(record) + found[2], options.card.read_text()))
@@ -64,18 +62,6 @@ def mirrored(embed: Embedder, crops: np.ndarray) -> np.ndarray:
     """Unit vectors of each crop and its mirror image together."""
     total = embed(crops) + embed(crops[:, :, ::-1])
     return total / np.linalg.norm(total, axis=1, keepdims=True)
-
-
-def judge(vectors: Callable[[np.ndarray], np.ndarray], real: RealPairs | None, unseen: Unseen) -> dict[str, Any]:
-    """Figures in percent, each accuracy with its interval."""
-    row: dict[str, Any] = unseen.judge(vectors)
-    counts = dict.fromkeys(row, SYNTHETIC_PAIRS)
-    if real:
-        row |= real.judge(vectors(real.crops))
-        counts["real"] = len(real)
-    for name, count in counts.items():
-        row[f"{name} interval"] = [round(100 * end, 1) for end in wilson(row[name] / 100, count)]
-    return row
 
 
 def table(record: dict[str, Any]) -> str:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         detect,
         errors,
         evaluate,
+        export,
         faces,
         gallery,
         heads,
@@ -31,7 +32,16 @@ if TYPE_CHECKING:
     from .errors import FaceLibError
     from .faces import Faces
     from .gallery import Gallery
-    from .heads import CosineClassifier, LinearClassifier, SubCenter, chunked_cross_entropy, clean_accuracy
+    from .heads import (
+        CosineClassifier,
+        LinearClassifier,
+        PartialFC,
+        ShardedClassifier,
+        SubCenter,
+        chunked_cross_entropy,
+        clean_accuracy,
+        sharded_cross_entropy,
+    )
     from .image import load_image
     from .margins import (
         AdaFace,
@@ -65,7 +75,9 @@ _HOME = {
     "MTCNN": "detect",
     "MagFace": "margins",
     "NormFace": "margins",
+    "PartialFC": "heads",
     "Preprocess": "preprocess",
+    "ShardedClassifier": "heads",
     "Softmax": "margins",
     "SphereFace": "margins",
     "SubCenter": "heads",
@@ -76,6 +88,7 @@ _HOME = {
     "clean_accuracy": "heads",
     "estimate_similarity": "alignment",
     "load_image": "image",
+    "sharded_cross_entropy": "heads",
 }
 _MODULES = (
     "alignment",
@@ -85,6 +98,7 @@ _MODULES = (
     "detect",
     "errors",
     "evaluate",
+    "export",
     "faces",
     "gallery",
     "heads",
@@ -113,7 +127,9 @@ __all__ = [
     "LinearClassifier",
     "MagFace",
     "NormFace",
+    "PartialFC",
     "Preprocess",
+    "ShardedClassifier",
     "Softmax",
     "SphereFace",
     "SubCenter",
@@ -129,6 +145,7 @@ __all__ = [
     "errors",
     "estimate_similarity",
     "evaluate",
+    "export",
     "faces",
     "gallery",
     "heads",
@@ -138,6 +155,7 @@ __all__ = [
     "plot",
     "records",
     "samples",
+    "sharded_cross_entropy",
     "synth",
     "train",
 ]

@@ -14,6 +14,7 @@ from .cli_tools import INTERRUPTED, SHOWN, cores, printable
 from .data_cli import catalog, list_, pack
 from .errors import FaceLibError
 from .evaluate_cli import evaluate
+from .export_cli import export
 from .identify_cli import identify
 from .synth_cli import synth
 from .train_cli import train
@@ -41,9 +42,9 @@ def main() -> None:
 
     The commands follow the path of a face: detect finds it in a picture, align cuts it out so that eyes, nose and
     mouth always stand alike, list and pack make a data set ready for training, train makes a network of it, and
-    evaluate says how well that network tells people apart, identify names the faces in new pictures. synth renders
-    people who do not exist. doctor looks at this machine and says what is missing, bench what things cost on it. Each
-    explains itself:
+    evaluate says how well that network tells people apart, identify names the faces in new pictures, export writes
+    the network for programs without PyTorch. synth renders people who do not exist. doctor looks at this machine
+    and says what is missing, bench what things cost on it. Each explains itself:
 
     \b
         facelib detect --help
@@ -237,6 +238,7 @@ main.add_command(synth)
 main.add_command(train)
 main.add_command(evaluate)
 main.add_command(identify)
+main.add_command(export)
 main.add_command(bench)
 
 

@@ -5,7 +5,9 @@ Lesson 00 shows what an embedding without training sees.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 
@@ -53,38 +55,43 @@ class Embedder:
         source : "mobilefacenet-synth", "hog", or the path of a file
             "mobilefacenet-synth" was trained on rendered people alone and comes with the package. "hog" needs no
             training: histograms of gradient orientations (Dalal and Triggs 2005). A .safetensors file of
-            ``facelib train`` says itself what its network wants to see; an .onnx file does not.
+            ``facelib train`` says itself what its network wants to see, and so does an .onnx file of ``facelib
+            export``; other .onnx files do not.
         preprocess : Preprocess
-            What an ONNX network wants to see; the file itself does not say.
+            What the network wants to see, where the file does not say or says it wrongly.
         device : str
             Where a .safetensors network computes: "cpu", "cuda", "mps".
 
         Raises
         ------
         WeightsError
-            For an unknown name, a missing or unreadable file, an ONNX file without ``preprocess``, or a device that is
-            not there.
+            For an unknown name, a missing or unreadable file, an ONNX file that does not say what it wants to see
+            where ``preprocess`` does not say it either, or a device that is not there.
         """
         if str(source) == "hog":
             return cls(_hog, preprocess or Preprocess(mean=(0, 0, 0), std=(1, 1, 1)), "hog")
-        if source in SHIPPED:
-            file = resources.files(__package__).joinpath("weights", f"{source}.safetensors")
-            with resources.as_file(file) as path:
-                return cls(*_safetensors(path, preprocess, device), path.stem)
         path = Path(source)
-        if path.suffix == ".safetensors":
-            return cls(*_safetensors(path, preprocess, device), path.stem)
+        if source in SHIPPED or path.suffix == ".safetensors":
+            with place(source) as file:
+                return cls(*_safetensors(file, preprocess, device), file.stem)
         if path.suffix != ".onnx":
             known = ", ".join(f'"{name}"' for name in (*SHIPPED, "hog"))
             raise WeightsError(f"{source}: neither a known embedder ({known}) nor a .safetensors or .onnx file")
         if not path.is_file():
             raise WeightsError(f"{path}: no such file")
-        if preprocess is None:
+        return cls.of_onnx(path.read_bytes(), path, preprocess)
+
+    @classmethod
+    def of_onnx(cls, model: bytes, path: str | Path, preprocess: Preprocess | None = None) -> Embedder:
+        """An embedder from what an .onnx file holds; ``path`` names it. Raises as ``load`` does."""
+        forward, own = _onnx(model, path)
+        if (wanted := preprocess or own) is None:
             raise WeightsError(
-                f"{path}: an ONNX file does not say what its network wants to see; pass preprocess=Preprocess(...)"
-                " with the size, colour order, mean and std it was trained with"
+                f"{path}: does not say what its network wants to see, and a wrong guess costs accuracy without a word;"
+                " pass preprocess=Preprocess(...) with the size, colour order, mean and std it was trained with (in"
+                " commands: --mean and --std, and --size and --colour if they are not 112 and RGB)"
             )
-        return cls(_onnx(path), preprocess, path.stem)
+        return cls(forward, wanted, Path(path).stem)
 
     def __call__(self, crops: np.ndarray) -> np.ndarray:
         """uint8 RGB (N, H, W, 3) -> float32 (N, D), each row of length 1."""
@@ -123,13 +130,16 @@ def _safetensors(path: Path, preprocess: Preprocess | None, device: str) -> tupl
     return forward, preprocess or own
 
 
-def _onnx(path: Path) -> Forward:
+def _onnx(model: bytes, path: str | Path) -> tuple[Forward, Preprocess | None]:
+    """The network, and what it wants to see if ``facelib export`` wrote it into the file's metadata."""
     try:
         import onnxruntime
     except ImportError as error:
         raise WeightsError('reading ONNX files needs onnxruntime; run: pip install "facelib[export]"') from error
+    options = onnxruntime.SessionOptions()
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # threads that wait leave their core
     try:
-        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:
         raise WeightsError(f"{path}: onnxruntime cannot read it ({error})") from error
     entry = session.get_inputs()[0]
@@ -140,4 +150,19 @@ def _onnx(path: Path) -> Forward:
         parts = (batch[i : i + step] for i in range(0, len(batch), step))
         return np.concatenate([session.run(None, {entry.name: part})[0] for part in parts])
 
-    return forward
+    note = session.get_modelmeta().custom_metadata_map.get("facelib")
+    try:
+        return forward, Preprocess.from_dict(json.loads(note)["preprocess"]) if note else None
+    except (ValueError, KeyError, TypeError) as error:
+        raise WeightsError(f"{path}: its note of what the network wants to see is damaged ({error})") from error
+
+
+@contextmanager
+def place(source: str | Path) -> Iterator[Path]:
+    """The file behind a shipped name, or the path itself."""
+    if source not in SHIPPED:
+        yield Path(source)
+        return
+    file = resources.files(__package__).joinpath("weights", f"{source}.safetensors")
+    with resources.as_file(file) as path:
+        yield path

@@ -15,3 +15,7 @@ class LandmarkError(FaceLibError):
 
 class WeightsError(FaceLibError):
     """Network weights that are missing or do not fit the network."""
+
+
+class ExportError(FaceLibError):
+    """A network that cannot be exported, or whose exported file does not answer as it does."""

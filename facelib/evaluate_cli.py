@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from click.core import ParameterSource
 
 from .cli_tools import INTERRUPTED, printable
 from .errors import FaceLibError
-from .model_cli import WANTS, open_model
+from .model_cli import open_model, wanted, wants_options
 from .train_cli import Numbers
 
 if TYPE_CHECKING:
@@ -54,10 +53,7 @@ SETS = ("lfw", "agedb", "cfp_fp")
 @click.option("--ccrop", is_flag=True, help="Enlarge crops from 112 to 128 pixels and keep the middle 112.")
 @click.option("--folds", type=click.IntRange(2), default=10, show_default=True, help="For sets without their own.")
 @click.option("--far", type=Numbers(), default=(0.1, 0.01, 0.001), help="Rates of the TARs.  [default: 0.1,0.01,0.001]")
-@click.option("--size", type=click.IntRange(16), default=112, show_default=True, help="Side of an ONNX net's input.")
-@click.option("--colour", type=click.Choice(["RGB", "BGR"]), default="RGB", show_default=True, help="Its channels.")
-@click.option("--mean", type=Numbers(), help="What it wants taken from pixels / 255: 0.5, or three numbers.")
-@click.option("--std", type=Numbers(), help="What it wants them divided by then: 0.5, or three numbers.")
+@wants_options
 @click.option("--aligned", is_flag=True, help="Folders and lists hold crops already: detect nothing.")
 @click.option("--min-face", type=click.FloatRange(0, min_open=True), default=40, show_default=True,
               help="Smallest face to look for in photographs, in pixels.")  # fmt: skip
@@ -76,7 +72,8 @@ def evaluate(context: click.Context, model: str, others: tuple[str, ...], json_f
     """How well does a network tell whether two pictures show one person?
 
     MODEL is a .safetensors file of `facelib train`, a name (mobilefacenet-synth was trained on rendered people; hog
-    needs no training), or an .onnx file with --mean and --std. A PATH is one of these:
+    needs no training), or an .onnx file of `facelib export`; other .onnx files need --mean and --std. A PATH is one of
+    these:
 
     \b
         lfw.bin            pairs as insightface publishes them
@@ -124,13 +121,9 @@ def evaluate(context: click.Context, model: str, others: tuple[str, ...], json_f
     bad = [rate for rate in far if not 0 < rate < 1]
     if bad or not far:
         raise click.BadParameter("rates are fractions between 0 and 1, such as 0.01", param_hint="--far")
-    wanted = {name: options.pop(name) for name in WANTS}
-    for name in WANTS:
-        stated = context.get_parameter_source(name) is not ParameterSource.DEFAULT
-        if stated and not model.endswith(".onnx"):
-            raise click.BadParameter(f"is for .onnx files; {model} says itself what it wants", param_hint=f"--{name}")
+    wants = wanted(context, model, options)
     try:
-        _run(model, wanted, sets, people, templates, distractors, far, matrix, json_file, report, **options)
+        _run(model, wants, sets, people, templates, distractors, far, matrix, json_file, report, **options)
     except KeyboardInterrupt:
         click.echo("interrupted; no page was written", err=True)
         sys.exit(INTERRUPTED)
@@ -171,7 +164,7 @@ def _check(sets: dict[str, str], people: dict[str, str], templates: dict[str, st
             raise click.UsageError(f"{name}: {path}: no such file or folder; it is looked for from {Path.cwd()}")
 
 
-def _run(model: str, wanted: dict[str, Any], sets: dict[str, str], crowds: dict[str, str], ijbs: dict[str, str],
+def _run(model: str, wants: dict[str, Any] | None, sets: dict[str, str], crowds: dict[str, str], ijbs: dict[str, str],
          distractors: str | None, far: tuple[float, ...], matrix: str | None, json_file: str | None,
          report: str | None, *, device: str, batch: int, folds: int, flip: bool, ccrop: bool, aligned: bool,
          min_face: float, people: int, shots: int, quiet: bool, enrol: int, unknown: float, seed: int,
@@ -183,7 +176,7 @@ def _run(model: str, wanted: dict[str, Any], sets: dict[str, str], crowds: dict[
     from .evaluate.pictures import open_pairs
 
     _make_folders(Path(json_file).parent if json_file and json_file != "-" else None, Path(report) if report else None)
-    embed, about = open_model(model, wanted, device)
+    embed, about = open_model(model, wants, device)
     embed.BATCH = batch
     size = embed.preprocess.size
     opening: dict[str, Any] = {"aligned": aligned, "min_face": min_face, "device": device}

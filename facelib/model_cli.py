@@ -5,10 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+from click.core import ParameterSource
+
 from .errors import FaceLibError
+from .train_cli import Numbers
 
 if TYPE_CHECKING:
     from .embedder import Embedder
+    from .preprocess import Preprocess
 
 WANTS = ("size", "colour", "mean", "std")
 """Options that say what an ONNX network wants to see."""
@@ -16,19 +21,39 @@ WANTS = ("size", "colour", "mean", "std")
 OVERLAP = "if training and test share people, as VGGFace2 and LFW do, the figures are too good"
 
 
-def open_model(model: str, wanted: dict[str, Any], device: str = "cpu") -> tuple[Embedder, dict[str, Any]]:
+def wants_options(command: Any) -> Any:
+    """Options that say what an .onnx file wants to see; ``wanted`` takes them out again."""
+    for option in reversed((
+        click.option("--size", type=click.IntRange(16), default=112, show_default=True,
+                     help="Side of an ONNX net's input."),
+        click.option("--colour", type=click.Choice(["RGB", "BGR"]), default="RGB", show_default=True,
+                     help="Its channels."),
+        click.option("--mean", type=Numbers(), help="What it wants taken from pixels / 255: 0.5, or three numbers."),
+        click.option("--std", type=Numbers(), help="What it wants them divided by then: 0.5, or three numbers."),
+    )):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def wanted(context: click.Context, model: str, options: dict[str, Any]) -> dict[str, Any] | None:
+    """Take what ``wants_options`` added out of a command's options; None if nothing of it was said."""
+    said = [name for name in WANTS if context.get_parameter_source(name) is not ParameterSource.DEFAULT]
+    values = {name: options.pop(name) for name in WANTS}
+    if said and not model.endswith(".onnx"):
+        raise click.BadParameter(f"is for .onnx files; {model} says itself what it wants", param_hint=f"--{said[0]}")
+    return values if said else None
+
+
+def open_model(model: str, wants: dict[str, Any] | None = None, device: str = "cpu") -> tuple[Embedder, dict[str, Any]]:
     """The network to judge, and what a report says of it: "model", "preprocess", "versions", "warnings".
 
-    ``wanted`` is what an ONNX file wants to see: size, colour, mean, std; of other models it is not looked at.
+    ``wants`` is what an ONNX file wants to see: size, colour, mean, std; None if the file says it.
     """
     from .embedder import Embedder
 
     path = Path(model)
     about: dict[str, Any] = {"model": {"name": model}, "warnings": []}
-    if path.suffix == ".onnx":
-        embed = Embedder.load(path, _preprocess(path, wanted))
-    else:
-        embed = Embedder.load(model, device=device)
+    embed = Embedder.load(model, as_preprocess(path, wants), device)
     if path.suffix in (".onnx", ".safetensors"):
         about["model"] = {"name": embed.name, **_described(path)}
         training = about["model"]["trained on"]
@@ -39,20 +64,23 @@ def open_model(model: str, wanted: dict[str, Any], device: str = "cpu") -> tuple
     return embed, about
 
 
-def _preprocess(path: Path, wanted: dict[str, Any]) -> Any:
+def as_preprocess(path: Path, wants: dict[str, Any] | None) -> Preprocess | None:
+    """What the options say, which have to say all of it or nothing."""
     from .preprocess import Preprocess
 
+    if wants is None:
+        return None
     for name in ("mean", "std"):
-        if wanted[name] is None:
+        if wants[name] is None:
             raise FaceLibError(
-                f"{path}: an ONNX file does not say what its network wants to see, and a wrong guess costs accuracy"
+                f"{path}: what a network wants to see is said in full or not at all, and a wrong guess costs accuracy"
                 " without a word; pass --mean and --std, and --size and --colour if they are not 112 and RGB"
             )
-        if len(wanted[name]) not in (1, 3):
-            raise FaceLibError(f"--{name}: expected one number or three, got {len(wanted[name])}")
-    three = {name: tuple(wanted[name]) * (3 // len(wanted[name])) for name in ("mean", "std")}
+        if len(wants[name]) not in (1, 3):
+            raise FaceLibError(f"--{name}: expected one number or three, got {len(wants[name])}")
+    three = {name: tuple(wants[name]) * (3 // len(wants[name])) for name in ("mean", "std")}
     try:
-        return Preprocess(size=wanted["size"], colour=wanted["colour"], mean=three["mean"], std=three["std"])
+        return Preprocess(size=wants["size"], colour=wants["colour"], mean=three["mean"], std=three["std"])
     except ValueError as error:
         raise FaceLibError(f"--std: {error}") from error
 

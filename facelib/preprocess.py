@@ -56,8 +56,16 @@ class Preprocess:
         return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON and checkpoint metadata; ``Preprocess(**d)`` reads it back."""
+        """For JSON and checkpoint metadata; ``Preprocess.from_dict`` reads it back."""
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Preprocess:
+        """What ``to_dict`` gave, also after JSON has made lists of its tuples."""
+        own: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+        }
+        return cls(**own)
 
 
 IMAGENET = Preprocess(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))

@@ -303,9 +303,7 @@ _ = plot.grid([*boxed, *placed], ["box", "box, turned", "aligned", "aligned, tur
 # | Tell apart | [05](05_softmax_to_sphere.ipynb), [06](06_margins.ipynb), [07](07_margins_at_work.ipynb) | What must a network be told, so that angles mean identity? |
 # | Train | [08](08_data.ipynb), [09](09_backbones.ipynb), [10](10_training.ipynb) | With which data, network and loop? |
 # | Judge | [11](11_verification.ipynb), [12](12_identification.ipynb), [13](13_where_it_fails.ipynb) | How good is it, for whom, and when is it wrong? |
-# | Ship | 14, 15 | How does it run elsewhere, and for millions? |
-#
-# Lessons with a link are ready, the others are in preparation.
+# | Ship | [14](14_export_and_serve.ipynb), [15](15_a_million_identities.ipynb) | How does it run elsewhere, and for millions? |
 #
 # ## Exercises
 #

@@ -569,7 +569,7 @@ print(np.allclose(one, other, rtol=1e-4))
 assert len(one) == len(other) == 10 and np.allclose(one, other, rtol=1e-4)
 
 # %% [markdown]
-# Not to the last bit this time, as two processes may add in another order than one. All else is equal by construction: the order deals each process its run of the batch, and the table of the augmentation is drawn for the whole batch and cut. More cards, or several machines, are the same command with other numbers. How the *head* is divided when it does not fit on one card is the subject of lesson 15 (in preparation).
+# Not to the last bit this time, as two processes may add in another order than one. All else is equal by construction: the order deals each process its run of the batch, and the table of the augmentation is drawn for the whole batch and cut. More cards, or several machines, are the same command with other numbers. How the *head* is divided when it does not fit on one card is the subject of [lesson 15](15_a_million_identities.ipynb).
 #
 # ## A run that fails
 #
@@ -819,7 +819,7 @@ for count in (classes, 1_000_000):
     print(f"logits of 128 pictures {3 * 128 * count * 4 / 1e6:,.0f} MB")
 
 # %% [markdown]
-# For one card we divided by eight, as if eight cards were eight times as fast as one; in truth they lose a little to each other, so one alone is somewhat faster than that. Eight thousand people are nothing to a head. A million are ([lesson 15](../book/index.md), in preparation). What is *not* in the sum are the activations of the network, which grow with the batch and are the larger part of the memory: those are what bf16, `accumulate` and `recompute` are for, in this order.
+# For one card we divided by eight, as if eight cards were eight times as fast as one; in truth they lose a little to each other, so one alone is somewhat faster than that. Eight thousand people are nothing to a head. A million are ([lesson 15](15_a_million_identities.ipynb)). What is *not* in the sum are the activations of the network, which grow with the batch and are the larger part of the memory: those are what bf16, `accumulate` and `recompute` are for, in this order.
 #
 # ## Exercises
 #

@@ -985,4 +985,4 @@ check.false_alarms(false_alarms)
 # - A cosine cannot tell a face from a print; a morph passes for two by geometry; a pattern of four grey levels makes anybody of anyone. Recognition is no liveness test.
 # - Consent is asked for, dated and can be withdrawn. A system whose false alarms, worst group and deletion cannot be stated stays off.
 #
-# Next: lesson 14, export and serve, is in preparation.
+# Next: [lesson 14](14_export_and_serve.ipynb), "Export and serve", where the network leaves Python.

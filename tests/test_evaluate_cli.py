@@ -321,7 +321,7 @@ def test_pairs_of_one_kind(tmp_path: Path, flat: list[object]) -> None:
         ("hug", ["--lfw", "lfw.bin"], 1, "neither a known embedder"),
         ("gone.safetensors", ["--lfw", "lfw.bin"], 1, "no such file"),
         ("lfw.safetensors", ["--lfw", "lfw.bin"], 1, "not a .safetensors file"),
-        ("flat.onnx", ["--lfw", "lfw.bin"], 1, "pass --mean and --std"),
+        ("flat.onnx", ["--lfw", "lfw.bin"], 1, "commands: --mean and --std"),
         ("flat.onnx", ["--lfw", "lfw.bin", "--mean", "1,2", "--std", "1"], 1, "one number or three, got 2"),
         ("flat.onnx", ["--lfw", "lfw.bin", "--mean", "0", "--std", "0"], 1, "above 0"),
         ("hog", ["--lfw", "lfw.bin", "--report", "lfw.bin/out"], 1, "cannot be made"),

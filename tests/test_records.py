@@ -88,7 +88,10 @@ def test_recorded_runs_are_complete():
 
 
 def test_an_unknown_record_is_named():
-    with pytest.raises(FaceLibError, match="choose factors, learn, margins, runs, scaling, search, transfer, weights"):
+    with pytest.raises(
+        FaceLibError,
+        match="choose export, factors, head_costs, learn, margins, runs, scaling, search, transfer, weights",
+    ):
         records.load("nothing")
 
 
@@ -135,3 +138,18 @@ def test_an_index_over_a_million_was_measured_against_brute_force_with_its_inter
             assert row[f"times brute force {way}"] == pytest.approx(times, rel=0.01, abs=0.06), row
     good = [row for row in record["results"] if row["rows"] == 1_000_000 and row["recall@1"] >= 0.99]
     assert any(row["times brute force alone"] > 20 for row in good), "what lesson 12 shows"
+
+
+def test_exports_are_judged_beside_the_network_they_came_from():
+    record = records.load("export")
+    rows = {row["name"]: row for row in record["rows"]}
+    assert list(rows) == ["PyTorch", "float32", "float16", "int8"] and record["VNNI"] in (True, False, None)
+    for row in rows.values():
+        assert row["MB"] > 1 and row["times PyTorch"] == pytest.approx(
+            rows["PyTorch"]["ms alone"] / row["ms alone"], rel=0.01
+        )
+        for name in ("unseen easy", "unseen hard", "real"):
+            assert row[f"{name} interval"][0] < row[name] < row[f"{name} interval"][1]
+    weights = next(row for row in records.load("weights")["rows"] if row["embedder"] == "mobilefacenet-synth")
+    assert all(rows["PyTorch"][name] == weights[name] for name in ("unseen easy", "unseen hard", "real"))
+    assert rows["float32"]["MB"] > rows["float16"]["MB"] > rows["int8"]["MB"]

@@ -1,4 +1,4 @@
-"""How ``learn.py`` and ``transfer.py`` judge embeddings: ten folds, the area under the ROC curve, real pairs."""
+"""How the scripts judge embeddings: ten folds, the area under the ROC curve, real pairs."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from facelib import MTCNN, align, load_image
+from facelib.evaluate.ranking import wilson
 from facelib.synth import load_dataset, make_pairs
 from facelib.synth.pairs import RULE
 
@@ -124,3 +125,15 @@ class Unseen:
             score = (vectors[pairs.a] * vectors[pairs.b]).sum(1)
             result[f"unseen {name}"] = round(100 * accuracy(score, pairs.same, pairs.fold), 2)
         return result
+
+
+def judge_all(vectors: Callable[[np.ndarray], np.ndarray], real: RealPairs | None, unseen: Unseen) -> dict[str, Any]:
+    """Figures on both sets in percent, each accuracy with its 95 % Wilson interval over pairs."""
+    row: dict[str, Any] = unseen.judge(vectors)
+    counts = {f"unseen {name}": len(pairs.same) for name, pairs in zip(("easy", "hard"), unseen.pairs, strict=True)}
+    if real:
+        row |= real.judge(vectors(real.crops))
+        counts["real"] = len(real)
+    for name, count in counts.items():
+        row[f"{name} interval"] = [round(100 * end, 1) for end in wilson(row[name] / 100, count)]
+    return row

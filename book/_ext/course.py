@@ -1,9 +1,13 @@
-"""Sphinx extension of this book: prose docstrings that link to lessons, no badge pictures, the commands' help."""
+"""Sphinx extension of this book: prose docstrings that link to lessons, no badge pictures, the commands' help, the
+pipeline in the reader's browser."""
 
 from __future__ import annotations
 
 import importlib
 import re
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from docutils import nodes
@@ -78,11 +82,49 @@ class ClickHelp(Directive):
         return [nodes.literal_block(text, text, language="text")]
 
 
+SITE = "_static/browser"
+NEEDED = ("onnx", "onnxruntime")
+FRAME = """
+<link rel="stylesheet" href="{0}/style.css">
+<section id="pipeline" class="fl" aria-label="The pipeline in your browser" hidden></section>
+<script type="module" src="{0}/page.js"></script>
+"""
+
+
+class InBrowser(Directive):
+    """``{in-browser}``: the page of ``facelib.export.write_page``, or how to get it where onnx is not installed."""
+
+    def run(self) -> list[nodes.Node]:
+        env = self.state.document.settings.env
+        env.note_reread()  # another build may have onnx
+        if all(map(find_spec, NEEDED)):
+            return [nodes.raw("", FRAME.format("../" * env.docname.count("/") + SITE), format="html")]
+        why = nodes.Text("This copy of the book was built without the package onnx, so the page is not in it. Run ")
+        how = nodes.literal("", 'pip install "facelib[export]"')
+        return [nodes.note("", nodes.paragraph("", "", why, how, nodes.Text(" and build the book again.")))]
+
+
+def copy_browser_page(app: Sphinx, error: Exception | None) -> None:
+    """Put the page into the built book; it is written anew only when the library, its weights or the page changed."""
+    if error or app.builder.format != "html" or not all(map(find_spec, NEEDED)):
+        return
+    from facelib.export.page import is_current, write_page
+
+    kept = Path(app.outdir).parent / ".browser"
+    if not is_current(kept):
+        write_page(kept)
+    target = Path(app.outdir, SITE)
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(kept, target)
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_config_value("comments_config", {}, "html")  # jupyter-book sets it whether comments are on or not
     app.connect("autodoc-process-docstring", plain_text, priority=400)
     app.connect("autodoc-process-docstring", link_lessons, priority=450)
     app.connect("doctree-read", badge_to_text)
     app.connect("doctree-read", keep_tags)
+    app.connect("build-finished", copy_browser_page)
     app.add_directive("click-help", ClickHelp)
+    app.add_directive("in-browser", InBrowser)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -110,8 +110,7 @@ def load_network(file: str | os.PathLike[str]) -> tuple[nn.Module, Preprocess]:
         raise WeightsError(f"{path}: does not say which network it is; use facelib.backbones.load_weights") from error
     network = create(spec["backbone"], spec["embedding"], spec["size"])
     load_weights(network, path)
-    values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in preprocess.items()}
-    return network.eval(), Preprocess(**values)
+    return network.eval(), Preprocess.from_dict(preprocess)
 
 
 def recognise(weights: dict[str, Tensor]) -> str:

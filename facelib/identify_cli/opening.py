@@ -10,12 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
 from ..cli_tools import INTERRUPTED
 from ..errors import FaceLibError
-from ..model_cli import WANTS, open_model
-from ..train_cli import Numbers
+from ..model_cli import open_model, wanted, wants_options
 
 if TYPE_CHECKING:
     from ..embedder import Embedder
@@ -34,12 +32,7 @@ def looking_options(command: Any) -> Any:
     """What ``facelib evaluate`` asks too, and how pictures are looked at."""
     for option in reversed((
         click.option("--model", help="Network.  [default: the gallery's, if it is known by name]"),
-        click.option("--size", type=click.IntRange(16), default=112, show_default=True,
-                     help="Side of an ONNX net's input."),
-        click.option("--colour", type=click.Choice(["RGB", "BGR"]), default="RGB", show_default=True,
-                     help="Its channels."),
-        click.option("--mean", type=Numbers(), help="What it wants taken from pixels / 255: 0.5, or three numbers."),
-        click.option("--std", type=Numbers(), help="What it wants them divided by then: 0.5, or three numbers."),
+        wants_options,
         click.option("--aligned", is_flag=True, help="The pictures are crops of `facelib align`: detect nothing."),
         click.option("--min-face", type=click.FloatRange(0, min_open=True), default=20, show_default=True,
                      help="Smallest face to look for in photographs, in pixels."),
@@ -64,11 +57,7 @@ def open_gallery(context: click.Context, path: Path, looking: dict[str, Any]) ->
         model = opened.embedder
     if model is None:
         raise click.UsageError(f"{path}: is new; say which network it is for, such as --model {SHIPPED[0]}")
-    for name in WANTS:
-        stated = context.get_parameter_source(name) is not ParameterSource.DEFAULT
-        if stated and not model.endswith(".onnx"):
-            raise click.BadParameter(f"is for .onnx files; {model} says itself what it wants", param_hint=f"--{name}")
-    embed = open_model(model, {name: looking[name] for name in WANTS}, looking["device"])[0]
+    embed = open_model(model, wanted(context, model, looking), looking["device"])[0]
     if opened is not None:
         _check(path, opened, embed)
     look = Look(embed.preprocess.size, looking["aligned"], looking["min_face"], looking["device"])

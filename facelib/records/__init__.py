@@ -16,10 +16,12 @@ from ..errors import FaceLibError
 def load(name: str) -> dict[str, Any]:
     """The record ``name``, of the script of that name in ``benchmarks/`` where nothing else is said.
 
-    "factors": one thing moved at a time, groups under one threshold, attacks. "learn": ten minutes of two cores.
-    "margins": every margin on the same problem. "runs": training runs with their curves, which ``tools/runs.py``
-    gathers. "scaling": more people or more pictures of each. "search": a million faces, exact against an index.
-    "transfer": what carries over to photographs. "weights": how good the weights are that the package carries.
+    "export": the shipped network in 32, 16 and 8 bits. "factors": one thing moved at a time, groups under one
+    threshold, attacks. "head_costs": time and memory of a step of the head, from ``benchmarks/results``. "learn":
+    ten minutes of two cores. "margins": every margin on the same problem. "runs": training runs with their curves,
+    which ``tools/runs.py`` gathers. "scaling": more people or more pictures of each. "search": a million faces,
+    exact against an index. "transfer": what carries over to photographs. "weights": how good the weights are that
+    the package carries.
 
     Raises
     ------

@@ -25,7 +25,7 @@ from tests.identify_cli.helpers import enrol, run
         (2, "hog says itself", ["enrol", "people.npz", "crops", "--mean", 0.5]),
         (2, "hog says itself", ["search", "people.npz", "probes", "--size", 32]),
         (1, "neither a known embedder", ["enrol", "new.npz", "crops", "--model", "hogg"]),
-        (1, "pass --mean and --std", ["enrol", "new.npz", "crops", "--model", "x.onnx"]),
+        (1, "x.onnx: no such file", ["enrol", "new.npz", "crops", "--model", "x.onnx"]),
         (1, "cannot be made", ["enrol", "probes/Ada.png/new.npz", "crops", "--model", "hog"]),
         (1, "no gallery of facelib", ["enrol", "probes/Ada.png", "crops"]),
         (2, "nowhere.jpg: no such file", ["search", "people.npz", "nowhere.jpg"]),
