@@ -29,7 +29,7 @@
 #
 # **Before this** [lesson 04](04_alignment.ipynb): landmarks, the template, aligned crops. Matrix products and exponentials; nothing of computer graphics.
 #
-# **Time** about 65 s to run on two CPU cores
+# **Time** about 45 s to run on two CPU cores
 # · about 150 minutes to read and do, in two parts of 90 and 60
 
 # %% tags=["setup"]

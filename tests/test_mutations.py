@@ -251,7 +251,7 @@ MUTATIONS = {
         "    chosen[labels[labels >= 0].to(device)] = True\n",
         "",
         ["tests/heads/test_partial.py"],
-        None,
+        "15_a_million_identities",
     ),
     "momentum of centres that were not drawn lost": (
         "heads/optimiser.py",
@@ -265,7 +265,7 @@ MUTATIONS = {
         "target, rest, best = sums[0], top + sums[1].log(), most[1]",
         "target, best = sums[0], most[1]",
         ["tests/heads/test_sharded.py"],
-        None,
+        "15_a_million_identities",
     ),
     "the landmark loss of negatives not masked": (
         "detect/training_samples.py",
