@@ -66,7 +66,7 @@ _build/.library: $(LIBRARY)
 	@mkdir -p _build && rm -rf _build/.jupyter_cache _build/.doctrees && touch $@
 
 book: $(STAMP) _build/.library
-	@echo "[book] running lessons that changed and rendering the pages (first time about 3 minutes)"
+	@echo "[book] running lessons that changed and rendering the pages (first time about 10 minutes)"
 	@$(BIN)/jupyter-book build . -W --keep-going -n
 	@echo
 	@echo "The book is in _build/html. To read it:"

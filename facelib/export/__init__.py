@@ -1,5 +1,7 @@
 """Export: a trained network leaves Python as an ONNX file that says itself what it wants to see.
 
+In three lines::
+
     from facelib import Embedder, export
 
     made = export.export_embedder("weights.safetensors", "face.onnx")     # or precision="float16", "int8"
