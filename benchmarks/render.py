@@ -5,7 +5,7 @@
     python benchmarks/render.py --compiled         torch.compile beside the renderer as it is, in turns
 
 Aligned crops of 112 pixels as a training run wants them, crops drawn at twice the size and shrunk, and photos of 300
-pixels: person, scene and picture, which stays on the device. The figure is pictures a second, the median of several
+pixels: person, scene and picture. The figure is pictures a second, the median of several
 batches; memory is the peak of the whole process, on a GPU that of the allocator. On a GPU the pictures of the same
 people in the same scenes are held against those of the CPU.
 """
@@ -37,10 +37,13 @@ CASES: dict[str, dict[str, Any]] = {
 COMPARED = 64  # pictures drawn on both devices
 
 
-def draw(people: People, ids: np.ndarray, generator: torch.Generator, **case: Any) -> torch.Tensor:
-    """uint8 (N, S, S, 3), on the device."""
-    who = people.identities(ids)
-    return render.render_scene(who, sample_scene(people.basis, who, generator), **case).images
+def draw(people: People, ids: np.ndarray, generator: torch.Generator, **case: Any) -> None:
+    """Render, on a CPU in the small parts of ``People.render``; on a GPU all at once, as training does."""
+    if people.device.type == "cpu":
+        people.render(ids, generator, **case)
+    else:
+        who = people.identities(ids)
+        render.render_scene(who, sample_scene(people.basis, who, generator), **case)
 
 
 def pictures_per_second(people: People, batch: int, rounds: int, ways: dict[str, Any], case: Any) -> dict[str, float]:
