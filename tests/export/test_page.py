@@ -20,7 +20,6 @@ from tests.browsing import DESKTOP, PHONE, faults, open_page, served, tour
 from tests.export.helpers_page import SECONDS, Found, Page, by_page, by_python, put
 from tests.pages import ROOT
 
-pytest.importorskip("onnx")
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 PICTURES = {name: samples.picture(name) for name in samples.NAMES} | {"astronaut": samples.astronaut()}

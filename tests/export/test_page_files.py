@@ -15,8 +15,6 @@ from facelib.export import page
 from facelib.export.page import Threshold, is_current, write_page
 from tests.pages import ROOT
 
-pytest.importorskip("onnx")
-
 STORED = ROOT / "facelib" / "export" / "site"
 RUNTIME = {  # of onnxruntime-web 1.30.0 as npm has it
     "ort.wasm.min.mjs": "219e6a1fc8a9938268d18efca3c91d310bd2f4a59bbd13744df5b2b7fc6cee3b",
