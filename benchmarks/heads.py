@@ -20,7 +20,6 @@ import json
 import platform
 import resource
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -28,6 +27,7 @@ from pathlib import Path
 
 import torch
 from pytorch_metric_learning.losses import ArcFaceLoss
+from recognition.processes import in_turns
 from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
@@ -115,18 +115,9 @@ def check_same_work() -> None:
             assert (a - b).norm() < 1e-4 * a.norm(), "not the same work"
 
 
-def in_turns(classes: int, options: argparse.Namespace, bar: tqdm) -> dict[str, object]:
-    results: dict[str, list[dict[str, float]]] = {kind: [] for kind in KINDS}
-    for _ in range(options.rounds):
-        for kind, found in results.items():
-            command = [sys.executable, __file__, "--one", kind, str(classes), "--device", options.device]
-            command += ["--threads", str(options.threads), "--limit", str(options.limit)]
-            result = subprocess.run(command, capture_output=True, text=True)
-            if result.returncode == 0:
-                found.append(json.loads(result.stdout))
-            elif not any(word in result.stderr for word in ("allocate memory", "out of memory", "MemoryError")):
-                raise RuntimeError(result.stderr)
-            bar.update()
+def compare(classes: int, options: argparse.Namespace, bar: tqdm) -> dict[str, object]:
+    arguments = ["--device", options.device, "--threads", options.threads, "--limit", options.limit]
+    results = in_turns(__file__, KINDS, classes, options.rounds, arguments, bar.update)
     row: dict[str, object] = {"classes": classes}
     median = {}
     for kind, found in results.items():
@@ -162,7 +153,7 @@ def main() -> None:
         return
     check_same_work()
     with tqdm(total=len(options.classes) * options.rounds * len(KINDS), unit="process") as bar:
-        rows = [in_turns(classes, options, bar) for classes in options.classes]
+        rows = [compare(classes, options, bar) for classes in options.classes]
     record = {
         "threads": options.threads, "device": options.device, "rounds": options.rounds, "batch": BATCH, "size": SIZE,
         "torch": torch.__version__, "python": platform.python_version(), "rows": rows,

@@ -15,18 +15,15 @@ import argparse
 import json
 import platform
 import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from recognition.judging import RealPairs, Unseen, pixels, resume
+from recognition.judging import RealPairs, Unseen, judge_all, pixels, resume
 from recognition.training import Training, embed, network, to_input, train
 
 from facelib import records
-from facelib.evaluate.ranking import wilson
 from facelib.synth import load_dataset
 from facelib.synth.dataset import VERSION
 
@@ -50,7 +47,7 @@ def main() -> None:
     record |= {
         "people": data.people, "pictures": len(data), "shown": RECIPE.pictures, "renderer": VERSION,
         "weights": sum(p.numel() for p in network(RECIPE.widths, RECIPE.side).parameters()),
-        "torch": torch.__version__, "python": platform.python_version(), "floor": judge(pixels, real, unseen),
+        "torch": torch.__version__, "python": platform.python_version(), "floor": judge_all(pixels, real, unseen),
     }  # fmt: skip
     done = {(row["augmentation"], row["seed"]) for row in record["rows"]}
     for how, seed in ((RECIPE.but(augmentation=name), seed) for seed in options.seeds for name in options.augmentation):
@@ -60,7 +57,7 @@ def main() -> None:
         net = train(x, labels, how, seed)
         minutes = round((time.process_time() - start) / 60, 1)
         row = {"augmentation": how.augmentation, "seed": seed, "minutes of one core": minutes}
-        record["rows"].append(row | judge(partial(vectors, net, how), real, unseen))
+        record["rows"].append(row | judge_all(partial(vectors, net, how), real, unseen))
         options.results.write_text(json.dumps(record, indent=1) + "\n")
         print(record["rows"][-1], flush=True)
 
@@ -68,15 +65,6 @@ def main() -> None:
 def vectors(net: torch.nn.Module, how: Training, images: np.ndarray) -> np.ndarray:
     """Unit vectors of crops."""
     return embed(net, to_input(images, how.side), how)
-
-
-def judge(vectors: Callable[[np.ndarray], np.ndarray], real: RealPairs | None, unseen: Unseen) -> dict[str, Any]:
-    """Figures in percent; on real pairs with their 95 % interval."""
-    row: dict[str, Any] = unseen.judge(vectors)
-    if real:
-        row |= real.judge(vectors(real.crops))
-        row["real interval"] = [round(100 * end, 1) for end in wilson(row["real"] / 100, len(real))]
-    return row
 
 
 if __name__ == "__main__":

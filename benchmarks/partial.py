@@ -20,13 +20,13 @@ import json
 import platform
 import resource
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from recognition.processes import in_turns
 from torch import Tensor
 from tqdm import tqdm
 
@@ -113,18 +113,9 @@ def check_same_work() -> None:
         assert (other - found[0]).norm() < 1e-4 * found[0].norm(), "not the same work"
 
 
-def in_turns(classes: int, options: argparse.Namespace, bar: tqdm) -> dict[str, object]:
-    results: dict[str, list[dict[str, float]]] = {kind: [] for kind in options.kinds}
-    for _ in range(options.rounds):
-        for kind, found in results.items():
-            command = [sys.executable, __file__, "--one", kind, str(classes)]
-            command += ["--threads", str(options.threads), "--limit", str(options.limit)]
-            result = subprocess.run(command, capture_output=True, text=True)
-            if result.returncode == 0:
-                found.append(json.loads(result.stdout))
-            elif not any(word in result.stderr for word in ("allocate memory", "out of memory", "MemoryError")):
-                raise RuntimeError(result.stderr)
-            bar.update()
+def compare(classes: int, options: argparse.Namespace, bar: tqdm) -> dict[str, object]:
+    arguments = ["--threads", options.threads, "--limit", options.limit]
+    results = in_turns(__file__, options.kinds, classes, options.rounds, arguments, bar.update)
     row: dict[str, object] = {"classes": classes, "rounds": options.rounds}
     median: dict[tuple[str, str], float] = {}
     for kind, found in results.items():
@@ -171,7 +162,7 @@ def main() -> None:
         return
     check_same_work()
     with tqdm(total=len(options.classes) * options.rounds * len(options.kinds), unit="process") as bar:
-        rows = [in_turns(classes, options, bar) for classes in options.classes]
+        rows = [compare(classes, options, bar) for classes in options.classes]
     write(rows, options.threads)
     for row in rows:
         print("\n".join(f"{key}: {value}" for key, value in row.items()), end="\n\n")

@@ -234,16 +234,21 @@ def in_blocks(x, W, labels, s, block):
     return (rest - own).mean(), sum(of_x for of_x, _ in parts), torch.cat([of_W for _, of_W in parts])
 
 
-chance = torch.Generator().manual_seed(1)
-x = F.normalize(torch.randn(5, 4, generator=chance, dtype=torch.float64)).requires_grad_()
-W = F.normalize(torch.randn(11, 4, generator=chance, dtype=torch.float64)).requires_grad_()
-labels = torch.tensor([0, 3, 10, 3, 7])
-loss = F.cross_entropy(16 * x @ W.T, labels)
-wanted = loss, *torch.autograd.grad(loss, (x, W))
+def small_problem(seed):
+    """Five unit embeddings, eleven unit centres, labels; loss and both gradients by autograd, s = 16."""
+    chance = torch.Generator().manual_seed(seed)
+    x = F.normalize(torch.randn(5, 4, generator=chance, dtype=torch.float64)).requires_grad_()
+    W = F.normalize(torch.randn(11, 4, generator=chance, dtype=torch.float64)).requires_grad_()
+    labels = torch.tensor([0, 3, 10, 3, 7])
+    loss = F.cross_entropy(16 * x @ W.T, labels)
+    return x.detach(), W.detach(), labels, (loss.detach(), *torch.autograd.grad(loss, (x, W)))
+
+
+x, W, labels, wanted = small_problem(1)
 for block in (1, 4, 11):
-    got = in_blocks(x.detach(), W.detach(), labels, 16, block)
+    got = in_blocks(x, W, labels, 16, block)
     assert all(torch.allclose(a, b, atol=1e-12) for a, b in zip(got, wanted, strict=True))
-print(f"loss {loss:.4f}; loss and both gradients as by autograd with blocks of 1, 4 and 11 of 11 classes")
+print(f"loss {wanted[0]:.4f}; loss and both gradients as by autograd with blocks of 1, 4 and 11 of 11 classes")
 
 # %% [markdown]
 # `facelib.chunked_cross_entropy` does this for any margin that moves the own logit only, with the normalisation of the centres inside the blocks. It must be the same loss and gradient as the dense head's.
@@ -683,18 +688,12 @@ assert torch.isclose(rest - own, F.cross_entropy(toy, label))
 # Then four shards of a head, with gradients, in one process. Nothing below looks at more than its own share of $W$, but for the three numbers and the sum at the end.
 
 # %%
-chance = torch.Generator().manual_seed(2)
-x = F.normalize(torch.randn(5, 4, generator=chance, dtype=torch.float64)).requires_grad_()
-W = F.normalize(torch.randn(11, 4, generator=chance, dtype=torch.float64)).requires_grad_()
-labels = torch.tensor([0, 3, 10, 3, 7])
-loss = F.cross_entropy(16 * x @ W.T, labels)
-wanted = loss, *torch.autograd.grad(loss, (x, W))
+x, W, labels, wanted = small_problem(2)
 
-parts = list(W.detach().tensor_split(4))  # 3, 3, 3 and 2 classes
+parts = list(W.tensor_split(4))  # 3, 3, 3 and 2 classes
 firsts = np.cumsum([0, *(len(part) for part in parts)])[:-1].tolist()
-still = x.detach()
-rest, own = put_together([shard_knows(16 * still @ part.T, k, labels) for k, part in zip(firsts, parts, strict=True)])
-gradient = [block_gradient(still, part, labels, k, rest, 16) for k, part in zip(firsts, parts, strict=True)]
+rest, own = put_together([shard_knows(16 * x @ part.T, k, labels) for k, part in zip(firsts, parts, strict=True)])
+gradient = [block_gradient(x, part, labels, k, rest, 16) for k, part in zip(firsts, parts, strict=True)]
 got = (rest - own).mean(), sum(of_x for of_x, _ in gradient), torch.cat([of_W for _, of_W in gradient])
 assert all(torch.allclose(a, b, atol=1e-12) for a, b in zip(got, wanted, strict=True))
 print(f"loss {got[0]:.4f} and both gradients as with all classes in one place")

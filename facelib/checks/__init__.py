@@ -81,6 +81,12 @@ def parts(got: Any, count: int, wanted: str) -> tuple[Any, ...]:
     return tuple(got)
 
 
+def turned(*degrees: float) -> np.ndarray:
+    """Unit vectors in the plane at these angles, (N, 2)."""
+    angles = np.radians(degrees)
+    return np.stack([np.cos(angles), np.sin(angles)], 1)
+
+
 def expect(got: Any, want: Any, where: str, tolerance: float = 1e-6) -> None:
     """Compare numbers or arrays; say what was wanted and what came.
 

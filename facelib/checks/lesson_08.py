@@ -9,7 +9,7 @@ import numpy as np
 
 from ..data.splits import fraction
 from ..synth.skin import BLOOD, TONES
-from . import NotYet, exercise, expect, numbers, parts
+from . import NotYet, exercise, expect, numbers, parts, turned
 
 
 @exercise("8.1")
@@ -137,10 +137,6 @@ def in_validation(answer: Callable[..., Any]) -> str:
 @exercise("8.6")
 def suspects(answer: Callable[..., Any]) -> str:
     """``answer(vectors, labels, count)``: rows by rising cosine to the mean of their person's other pictures."""
-
-    def turned(*degrees: float) -> np.ndarray:
-        angles = np.radians(degrees)
-        return np.stack([np.cos(angles), np.sin(angles)], 1)
 
     crowd = turned(0, 10, 20, 90, 100, 110, 95)
     got = numbers(answer(crowd.copy(), np.array([5, 5, 5, 9, 9, 9, 5]), 1))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from . import NotYet, exercise, expect, numbers, parts
+from . import NotYet, exercise, expect, numbers, parts, turned
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:
@@ -64,10 +64,6 @@ def strict(predict: Callable[..., Any], needed: Callable[..., Any]) -> str:
 @exercise("12.3")
 def recall(answer: Callable[..., Any]) -> str:
     """``answer(rows, of, centres, probes, lists)``: recall@1 by (12.6), and the mean share of rows compared."""
-
-    def turned(*degrees: float) -> np.ndarray:
-        angles = np.radians(degrees)
-        return np.stack([np.cos(angles), np.sin(angles)], 1)
 
     # Two lists. The third probe's nearest row is in the other list than its nearest centre.
     rows, of, centres = turned(0, 10, 48, 80, 90, 100), np.array([0, 0, 0, 1, 1, 1]), turned(15, 90)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from . import NotYet, exercise, expect, numbers, parts
+from . import NotYet, exercise, expect, numbers, parts, turned
 
 
 @exercise("14.1")
@@ -89,10 +89,6 @@ def channels(answer: Callable[..., Any]) -> str:
 @exercise("14.4")
 def felt(answer: Callable[..., Any]) -> str:
     """``answer(a, b, threshold)``: the largest change of a pair's cosine, and the share of pairs that change sides."""
-
-    def turned(*degrees: float) -> np.ndarray:
-        angles = np.radians(degrees)
-        return np.stack([np.cos(angles), np.sin(angles)], 1)
 
     a, b = turned(0, 30, 90), turned(10, 40, 100)
     got = parts(answer(a.copy(), b.copy(), 0.5), 2, "two numbers are wanted, the largest change and the share")
