@@ -24,6 +24,7 @@ Axes = dict[str, dict[int, str]]
 def trace(network: nn.Module, example: torch.Tensor, entry: str, answers: Sequence[str], axes: Axes) -> bytes:
     """Run the network once on ``example``, write down every operation, and give them as an ONNX file.
 
+    The exporter runs it as in use, also where it is in training, and leaves it as it was.
     ``axes`` names the dimensions that stay free, such as ``{"crops": {0: "N"}}``: all others are fixed.
     Batch normalisation behind a convolution is folded into its weights (lesson 14, eq. 14.1).
 
@@ -34,12 +35,11 @@ def trace(network: nn.Module, example: torch.Tensor, entry: str, answers: Sequen
     """
     needed()
     buffer = io.BytesIO()
-    was = network.training
     try:
         with warnings.catch_warnings(), torch.inference_mode():
             warnings.simplefilter("ignore")  # the exporter by tracing is the older of PyTorch's two
             torch.onnx.export(
-                network.eval(),
+                network,
                 (example,),
                 buffer,  # type: ignore[arg-type]  # any file object will do
                 dynamo=False,
@@ -51,8 +51,6 @@ def trace(network: nn.Module, example: torch.Tensor, entry: str, answers: Sequen
     except Exception as error:
         reason = (str(error).splitlines() or ["no reason given"])[0]
         raise ExportError(f"{type(network).__name__} cannot be written as ONNX: {reason}") from error
-    finally:
-        network.train(was)
     return buffer.getvalue()
 
 

@@ -4,14 +4,15 @@ import json
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import torch
 
-from facelib import Embedder, Preprocess
+from facelib import Embedder, Preprocess, synth
 from facelib.backbones import create, save_weights
 from facelib.errors import ExportError, WeightsError
 from facelib.export import embedders, export_embedder, parity
-from facelib.export.onnx_files import trace
+from facelib.export.onnx_files import annotate, trace
 
 NAME = "mobilefacenet-synth"
 WANTS = Preprocess(size=32, colour="BGR", mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4))
@@ -150,9 +151,41 @@ def test_a_network_without_counterpart_is_named(small):
     assert odd.training  # put back
 
 
+def test_a_network_in_training_is_written_as_in_use_and_stays_in_training():
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4)).train()
+    network(torch.randn(9, 3, 5, 5) + 2)  # statistics that are not 0 and 1
+    x = torch.randn(2, 3, 5, 5)
+    session = onnxruntime.InferenceSession(trace(network, x, "x", ["y"], {}), providers=["CPUExecutionProvider"])
+    assert network.training
+    with torch.no_grad():
+        np.testing.assert_allclose(session.run(None, {"x": x.numpy()})[0], network.eval()(x), atol=1e-5)
+
+
+def test_a_note_replaces_ours_and_leaves_those_of_others(small, tmp_path, crops):
+    export_embedder(small, tmp_path / "x.onnx", crops=crops)
+    model = onnx.load(tmp_path / "x.onnx")
+    model.metadata_props.add(key="author", value="somebody")
+    twice = onnx.load_model_from_string(annotate(model.SerializeToString(), {"name": "new"}))
+    notes = [(entry.key, entry.value) for entry in twice.metadata_props]
+    assert sorted(notes) == [("author", "somebody"), ("facelib", '{"name": "new"}')]
+
+
 def test_unknown_precision(tmp_path):
     with pytest.raises(ValueError, match="precision must be"):
         export_embedder(NAME, tmp_path / "x.onnx", "int4")
+
+
+def test_calibration_and_comparison_are_of_different_people(monkeypatch):
+    asked = []
+
+    class Noted(synth.People):
+        def __init__(self, count, seed, *rest):
+            asked.append((count, seed))
+            super().__init__(count, seed, *rest)
+
+    monkeypatch.setattr(synth, "People", Noted)
+    embedders.faces(1, seed=1), embedders.faces(1, seed=2)
+    assert len({seed for _, seed in asked}) == 2
 
 
 def test_default_faces_are_people_and_the_same_every_time():
