@@ -24,7 +24,7 @@
 #
 # **Before this** [lesson 11](11_verification.ipynb): thresholds. [Lesson 09](09_backbones.ipynb) has the network, [lesson 02](02_cascade.ipynb) the detector.
 #
-# **Time** about 50 s to run on two CPU cores
+# **Time** about 45 s to run on two CPU cores
 # · about 90 minutes to read and do
 
 # %% tags=["setup"]
@@ -79,8 +79,11 @@ class Noted:
         self.tape.append((operation, (self.name, getattr(other, "name", other)), new.name))
         return new
 
-    __add__ = lambda self, other: self._did("Add", other)  # noqa: E731
-    __mul__ = lambda self, other: self._did("Mul", other)  # noqa: E731
+    def __add__(self, other):
+        return self._did("Add", other)
+
+    def __mul__(self, other):
+        return self._did("Mul", other)
 
 
 def toy(x, y):
@@ -192,7 +195,8 @@ made = export.export_embedder("mobilefacenet-synth", folder / "face.onnx")
 kinds = Counter(node.op_type for node in onnx.load(folder / "face.onnx").graph.node)
 modules = Counter(type(m).__name__ for m in network.modules() if not list(m.children()))
 print("in PyTorch:", {name: count for name, count in modules.items() if count > 2})
-print("in the file:", dict(kinds.most_common(4)), "normalisations left:", kinds["BatchNormalization"])
+print("in the file:", dict(kinds.most_common(4)))
+print("normalisations left:", kinds["BatchNormalization"])
 assert kinds["Conv"] == modules["Conv2d"] and kinds["BatchNormalization"] == modules["BatchNorm1d"] == 1
 
 # %% [markdown]
@@ -498,14 +502,14 @@ assert index.name == "index.html" and {Path(n).stem for n in groups["networks"]}
 
 # %%
 costs = records.load("export")
-print(f"{'':<10}{'MB':>6}{'one crop':>12}{'a batch':>10}{'unseen people, %':>24}{'photographs, %':>24}")
+print(f"{'':<8}{'MB':>6}{'one crop':>10}{'a batch':>9}{'unseen people, %':>21}{'photographs, %':>21}")
 for row in costs["rows"]:
     shares = [
         f"{row[k]:.1f} ({row[f'{k} interval'][0]:.1f} to {row[f'{k} interval'][1]:.1f})"
         for k in ("unseen easy", "real")
     ]
-    speed = f"{row['times PyTorch']:>11.1f}x{row['times PyTorch in a batch']:>9.1f}x"
-    print(f"{row['name']:<10}{row['MB']:>6.2f}{speed}{shares[0]:>24}{shares[1]:>24}")
+    speed = f"{row['times PyTorch']:>9.1f}x{row['times PyTorch in a batch']:>8.1f}x"
+    print(f"{row['name']:<8}{row['MB']:>6.2f}{speed}{shares[0]:>21}{shares[1]:>21}")
 print(
     f"batches of {costs['batch']}, one thread; the processor",
     "has" if costs["VNNI"] else "lacks",

@@ -59,7 +59,7 @@ torch.set_num_threads(1)  # tensors so small that a second thread only costs tim
 #
 # Take $C$ people, embeddings of $D$ numbers, a batch of $B$. The centres $W$ are $C \times D$ numbers, and momentum keeps a velocity of the same size ([lesson 10](10_training.ipynb)). A step adds the gradient and what passes through on the way to it. That has two peaks. At the softmax there are the unit centres and four matrices $B \times C$: cosines, logits, log-softmax, a gradient. Later, where the gradient goes back through the normalisation of $W$, there are five matrices of the size of $W$. With 4 bytes a number,
 #
-# $$ \text{held} = 2 \cdot 4\,C D, \qquad \text{added by a step} = 4\,C \cdot \max(D + 4 B,\; 5 D) . \tag{15.1} $$
+# $$ \text{held} = 2 \cdot 4\,C D, \quad \text{added by a step} = 4\,C \cdot \max(D + 4 B,\; 5 D) . \tag{15.1} $$
 #
 # Both grow with $C$, and the network is not in them. How large is it?
 #
@@ -144,9 +144,8 @@ for classes, rows, size in ((10_000, 16, 64), (10_000, 256, 64), (30_000, 256, 6
     expected = bytes_of(classes, rows, size)[1]
     print(
         f"{classes:6,} people, batch of {rows:3}: peak {peak / 1e6:6.1f} MB, by (15.1) {expected / 1e6:6.1f} MB",
-        end="; ",
     )
-    print(f"largest tensor {largest / 1e6:5.2f} MB")
+    print(f"{'':40}largest tensor {largest / 1e6:6.2f} MB")
     assert abs(peak / expected - 1) < 0.02
 
 # %% [markdown]
@@ -210,7 +209,7 @@ print(f"log-sum-exp {streamed(toy, 2).item():.4f}, as torch.logsumexp says")
 # %% [markdown]
 # And backward? The gradient of cross-entropy is probability minus truth ([lesson 06](06_margins.ipynb)):
 #
-# $$ \frac{\partial L}{\partial z_{ij}} = \frac{1}{B} \left( p_{ij} - [\,j = y_i\,] \right), \qquad p_{ij} = e^{z_{ij} - \ell_i}, \qquad \ell_i = \log \sum_k e^{z_{ik}} . \tag{15.3} $$
+# $$ \frac{\partial L}{\partial z_{ij}} = \frac{1}{B} \left( p_{ij} - [\,j = y_i\,] \right), \quad p_{ij} = e^{z_{ij} - \ell_i}, \quad \ell_i = \log \sum_k e^{z_{ik}} . \tag{15.3} $$
 #
 # Autograd would keep all $p_{ij}$. But with $\ell_i$, one number a row, any block of them can be computed anew from embeddings and centres. So the forward pass keeps $\ell$, and the backward pass goes through the blocks once more.
 
@@ -248,7 +247,7 @@ x, W, labels, wanted = small_problem(1)
 for block in (1, 4, 11):
     got = in_blocks(x, W, labels, 16, block)
     assert all(torch.allclose(a, b, atol=1e-12) for a, b in zip(got, wanted, strict=True))
-print(f"loss {wanted[0]:.4f}; loss and both gradients as by autograd with blocks of 1, 4 and 11 of 11 classes")
+print(f"loss {wanted[0]:.4f}, as by autograd, and both gradients: blocks of 1, 4 and 11 classes")
 
 # %% [markdown]
 # `facelib.chunked_cross_entropy` does this for any margin that moves the own logit only, with the normalisation of the centres inside the blocks. It must be the same loss and gradient as the dense head's.
@@ -329,7 +328,7 @@ assert products == {"dense": 3, "in blocks": 4}
 #
 # Most centres say nothing to most pictures. PartialFC (An et al. 2021, 2022) takes into a step the classes of the batch, always, and a random share of the others, so that a share $r$ of all classes is there. Logits, gradient and arithmetic shrink with $r$. It is no longer the same loss. Let $R$ be the sum of the exponentials of all others, measured from the own logit. Then
 #
-# $$ L = \log(1 + R), \quad R = \sum_{j \ne y} e^{z_j - z_y}, \qquad L_r = \log(1 + R_S), \quad R_S = \sum_{j \in S,\, j \ne y} e^{z_j - z_y} . \tag{15.4} $$
+# $$ \begin{aligned} L &= \log(1 + R), & R &= \sum_{j \ne y} e^{z_j - z_y}, \\[1ex] L_r &= \log(1 + R_S), & R_S &= \sum_{j \in S,\, j \ne y} e^{z_j - z_y} . \end{aligned} \tag{15.4} $$
 #
 # Each other is in the sample $S$ with probability $r$, so that $R_S$ is $rR$ on average; and as the logarithm is bent downwards,
 #
@@ -535,7 +534,9 @@ _ = axes[1].set(xscale="log", yscale="log", xlabel="rate r", ylabel="multiplicat
 # %%
 gap = {rate: mean[1.0] - mean[rate] for rate in rates}
 print(
-    f"lost at r = 0.1: between 1 and 9 points: {0.01 < gap[0.1] < 0.09}; at r = 0.01: more than 10 points: {gap[0.01] > 0.1}"
+    f"lost at r = 0.1: between 1 and 9 points: {0.01 < gap[0.1] < 0.09}",
+    f"lost at r = 0.01: more than 10 points: {gap[0.01] > 0.1}",
+    sep="\n",
 )
 print(f"of that, the margin put back returns less than a third: {same_margin.mean() - mean[0.01] < gap[0.01] / 3}")
 saved = 300 * 6000 / (600 * 600)
@@ -655,7 +656,7 @@ assert (twins[0.3] - twins[1.0] > 0.05).all()
 #
 # A run with several cards has a batch in parts. If each holds all of $W$ ([data parallel](10_training.ipynb)), each has (15.1) in full, and all of the gradient of $W$ must travel in each step. So let card $k$ of $N$ hold the classes of its share, and no others. Every card gets the embeddings of all, makes the logits of its own classes, and knows of each row three numbers: its largest logit $m_k$, its sum of exponentials $S_k$ measured from that, and the own logit $o_k$, which is 0 on all cards but one. These are put together as in (15.2):
 #
-# $$ m = \max_k m_k, \qquad S = \sum_k S_k\, e^{m_k - m}, \qquad L = m + \log S - \sum_k o_k . \tag{15.7} $$
+# $$ m = \max_k m_k, \quad S = \sum_k S_k\, e^{m_k - m}, \quad L = m + \log S - \sum_k o_k . \tag{15.7} $$
 #
 # A maximum and two sums over the cards. It is exact. Backward is (15.3), in which each card needs only $\ell = m + \log S$: the gradient of its own centres it has at home, that of the embeddings is the sum over the cards. First the toy, six logits on two cards.
 
@@ -882,7 +883,7 @@ def without_own(head, x, labels, rule, lots):
 
 
 broken = [judge(train(many[seed], 0.1, seed, loss_of=without_own)[0]) for seed in (0, 1)]
-print(f"TAR at FAR 1e-3 with the own class in every sample: above 45 %: {bool((tar[0.1] > 0.45).all())};", end=" ")
+print(f"TAR at FAR 1e-3 with the own class in every sample: above 45 %: {bool((tar[0.1] > 0.45).all())}")
 print(f"without: below 10 %, as before training: {max(broken) < 0.1}")
 assert (tar[0.1] > 0.45).all() and max(broken) < 0.1
 
@@ -937,9 +938,7 @@ def nearest(head):
 alone = [train(clean[seed], seed=seed, loss_of=on_four_cards) for seed in seeds]
 for name, runs in (("exact", few["clean", 1.0]), ("a softmax on every card", alone)):
     own_card, next_card = np.mean([nearest(head) for _, head in runs], axis=0)
-    print(
-        f"{name}: nearest rival on the next card rather than on the own, by more than 0.05 in cosine: {next_card - own_card > 0.05}"
-    )
+    print(f"{name}: nearest rival on the next card, by more than 0.05 in cosine: {next_card - own_card > 0.05}")
 lost = found["clean", 1.0] - np.array([judge(network) for network, _ in alone])
 print(f"lost on strangers, in each of three seeds: {bool((lost > 0).all())}")
 assert next_card - own_card > 0.05 and (lost > 0).all()
