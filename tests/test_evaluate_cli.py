@@ -10,64 +10,31 @@ from typing import Any
 
 import cv2
 import numpy as np
-import onnx
 import pytest
-from click.testing import CliRunner, Result
-from onnx import TensorProto, helper
 
-from facelib import MTCNN, Embedder, Preprocess, align, cli, samples
+from facelib import MTCNN, Embedder, Preprocess, align, samples
 from facelib.backbones import create, save_weights
-from facelib.evaluate import Verification, identification, page, verification
-from facelib.evaluate.judged_people import judge_people
-from facelib.evaluate.judged_templates import judge_ijb
-from facelib.evaluate.people import open_crowd
+from facelib.evaluate import Verification, page, verification
 from facelib.evaluate.pictures import open_pairs
-from facelib.folders.files import encode
 from facelib.synth import Dataset
-from tests.data.helpers import picture
-from tests.evaluate.helpers_ijb import write_ijb
-
-PAIRS = 120  # half of them same: ten false accepts are a FAR of 1 / 6
-SAME = np.arange(PAIRS) % 2 == 0
+from tests.evaluate.helpers_cli import (
+    IMAGES,
+    PAIRS,
+    SAME,
+    WALL,
+    by_hand,
+    faces,
+    flat_network,
+    run,
+    write_bin,
+    write_photographs,
+)
 
 
 @pytest.fixture(autouse=True)
 def _few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
     """A hundred, not a thousand: the time of these tests is that of the bootstrap."""
     monkeypatch.setattr(Verification.bootstrap, "__defaults__", (100, 0, (), None))
-
-
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(cli.main, ["evaluate", *map(str, arguments)])
-
-
-def flat_network(path: Path, size: int = 16) -> Path:
-    """An ONNX file whose embedding is its input, so that every pixel and its place count."""
-    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, 3, size, size])
-    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, [None, 3 * size**2])
-    graph = helper.make_graph([helper.make_node("Flatten", ["x"], ["y"])], "flat", [x], [y])
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), path)
-    return path
-
-
-def faces(seed: int, side: int = 112) -> np.ndarray:
-    """2 x PAIRS pictures: coarse patterns, alike in same pairs, with noise; one picture stands there twice."""
-    chance = np.random.default_rng(seed)
-    patterns = chance.normal(0, 50, (2 * PAIRS, 6, 6, 3))
-    patterns[1::2][SAME] = 0.3 * patterns[0::2][SAME] + chance.normal(0, 48, (SAME.sum(), 6, 6, 3))
-    large = [cv2.resize(pattern, (side, side), interpolation=cv2.INTER_CUBIC) for pattern in patterns]
-    images = np.rint(np.array(large) + 128).clip(0, 255).astype(np.uint8)
-    images[2] = images[0]
-    return images
-
-
-IMAGES = faces(0)
-WALL = picture(3, 240)[20:220]
-
-
-def write_bin(path: Path, images: np.ndarray = IMAGES, same: np.ndarray = SAME) -> Path:
-    path.write_bytes(pickle.dumps(([encode(image, ".png") for image in images], same.tolist())))
-    return path
 
 
 @pytest.fixture
@@ -79,16 +46,6 @@ def flat(tmp_path: Path) -> list[object]:
 def read(path: Path, name: str = "lfw") -> dict[str, Any]:
     (found,) = [each for each in json.loads(path.read_text())["sets"] if each["name"] == name]
     return found
-
-
-def by_hand(images: np.ndarray, same: np.ndarray = SAME, flip: bool = True, **spec: Any) -> Verification:
-    """Folds are runs of neighbours: these pairs are half same everywhere."""
-    x = Preprocess(size=16, **spec)(images).reshape(len(images), -1)
-    unit = x / np.linalg.norm(x, axis=1, keepdims=True)
-    if flip:
-        mirrored = Preprocess(size=16, **spec)(np.ascontiguousarray(images[:, :, ::-1])).reshape(len(images), -1)
-        unit = unit + mirrored / np.linalg.norm(mirrored, axis=1, keepdims=True)
-    return verification(unit[0::2], unit[1::2], same)
 
 
 def agree(found: dict[str, Any], expected: Verification) -> None:
@@ -175,18 +132,7 @@ def test_a_bcolz_folder_gives_the_same(above: bool, tmp_path: Path, flat: list[o
 
 @pytest.fixture(scope="module")
 def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """LFW's layout: six people twice; a person who is a wall in the sun, and one whose second picture is damaged."""
-    folder = tmp_path_factory.mktemp("lfw")
-    for name, image in [(name, samples.picture(name)) for name in samples.NAMES if name != "group"] + [
-        ("p7a", WALL), ("p7b", samples.picture("p1a")[:, ::-1]),
-        ("p8a", samples.picture("p2a")[:, ::-1]), ("p8b", None),
-    ]:  # fmt: skip
-        path = folder / "images" / name[:2] / f"{name[:2]}_000{'ab'.index(name[2]) + 1}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"no picture" if image is None else encode(np.ascontiguousarray(image), ".png"))
-    lines = [f"p{k}\t1\t2" for k in range(1, 9)] + [f"p{k}\t1\tp{k % 8 + 1}\t2" for k in range(1, 9)]
-    (folder / "pairsDevTest.txt").write_text("\n".join(["8", *lines]) + "\n")
-    return folder
+    return write_photographs(tmp_path_factory.mktemp("lfw"))
 
 
 def test_photographs_are_detected_and_aligned(photographs: Path, tmp_path: Path) -> None:
@@ -342,105 +288,6 @@ def test_errors_say_what_is_wrong(
     result = run(model, *options)
     assert result.exit_code == code, result.output
     assert fault in " ".join(result.stderr.split()) and "Traceback" not in result.output
-
-
-def people_folder(path: Path, count: int = 12) -> Path:
-    """A folder a person, ten crops in each."""
-    for row, image in enumerate(IMAGES[: 10 * count]):
-        file = path / f"n{row // 10:03d}" / f"{row % 10}.png"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(encode(image, ".png"))
-    return path
-
-
-def test_people_are_identified(tmp_path: Path, flat: list[object], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beside pairs, in all of table, JSON and page."""
-    monkeypatch.setattr(page, "DPI", 40)
-    folder, out = people_folder(tmp_path / "crowd"), tmp_path / "out.json"
-    result = run(*flat, "--identify", folder, "--aligned", "--no-flip", "--enrol", 2, "--unknown", 0.25, "--seed", 5,
-                 "--lfw", write_bin(tmp_path / "lfw.bin"), "--json", out, "--report", tmp_path / "out")  # fmt: skip
-    assert result.exit_code == 0, result.output
-    (found,) = json.loads(out.read_text())["identification"]
-    x = Preprocess(size=16)(IMAGES[:120]).reshape(120, -1)
-    known = np.random.default_rng(5).permutation(12)[:9]
-    who = np.arange(120) // 10
-    enrolled = np.isin(who, known) & (np.arange(120) % 10 < 2)
-    unit = x / np.linalg.norm(x, axis=1, keepdims=True)
-    expected = identification(unit[enrolled], who[enrolled], unit[~enrolled], who[~enrolled], templates="mean")
-    assert (found["name"], found["rank1"], found["rank5"]) == ("crowd", expected.rank1, expected.rank(5))
-    assert (found["probes"], found["probes of strangers"]) == (72, 30)
-    for text in (result.stdout, (tmp_path / "out" / "index.html").read_text()):
-        assert f"{100 * expected.rank1:.2f} %" in text and f"{100 * by_hand(IMAGES, flip=False).eer:.2f} %" in text
-    others = people_folder(tmp_path / "others", 3)
-    result = run(*flat, "--identify", f"mine={folder}", "--distractors", others, "--aligned", "--json", out)
-    assert result.exit_code == 0, result.output
-    assert json.loads(out.read_text())["identification"][0]["distractors"] == 30
-    assert "mine: 3 people are named alike among the distractors: n000, n001, n002" in result.stderr
-    assert run(*flat, "--identify", folder, "--aligned", "--ccrop", "--json", out).exit_code == 0
-    embed = Embedder(lambda batch: batch.reshape(len(batch), -1), Preprocess(size=16), "flat")
-    shares = [judge_people(open_crowd(folder, aligned=True, size=16), embed, ccrop=ccrop).found.rank1
-              for ccrop in (True, False)]  # fmt: skip
-    assert json.loads(out.read_text())["identification"][0]["rank1"] == shares[0] != shares[1]
-
-
-def test_an_interrupted_run_leaves_no_page(tmp_path: Path, flat: list[object], monkeypatch: pytest.MonkeyPatch) -> None:
-    def stop(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("facelib.evaluate.people.embed_pictures", stop)
-    result = run(*flat, "--identify", people_folder(tmp_path / "crowd"), "--aligned", "--report", tmp_path / "out")
-    assert result.exit_code == 130 and "interrupted" in result.stderr
-    assert not list((tmp_path / "out").iterdir())
-
-
-@pytest.mark.parametrize(
-    "options, code, fault",
-    [
-        (["--identify", "gone"], 2, "gone: gone: no such file"),
-        (["--identify", "crowd", "--distractors", "gone"], 2, "--distractors: gone: no such file"),
-        (["--identify", "crowd", "--pairs", "crowd=crowd"], 2, "--pairs and --identify have a set of this name"),
-        (["--pairs", "synth:tiny", "--distractors", "crowd"], 2, "gallery of --identify, which is missing"),
-        (["--identify", "synth:mini", "--distractors", "synth:tiny"], 2, "synth-mini: synth:mini and the distractors"),
-        (["--ijb", "gone"], 2, "gone: gone: no such file"),
-        (["--ijb", "a=crowd", "--ijb", "a=empty"], 2, "two sets have this name"),
-        (["--ijb", "crowd", "--identify", "crowd"], 2, "--ijb and another option have a set of this name"),
-        (["--ijb", "crowd"], 1, "crowd: crowd: neither ijbc_face_tid_mid.txt"),
-        (["--identify", "crowd", "--unknown", "1"], 2, "--unknown"),
-        (["--identify", "crowd", "--aligned", "--enrol", "10"], 1, "crowd: none of the 6 people to enrol has more"),
-        (["--identify", "empty"], 1, "empty: holds no folders with pictures"),
-    ],
-)
-def test_crowds_that_cannot_be_judged(
-    options: list[str], code: int, fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    people_folder(Path("crowd"))
-    Path("empty").mkdir()
-    result = run("hog", *options)
-    assert result.exit_code == code and fault in " ".join(result.stderr.split()), result.output
-
-
-def test_templates_of_ijb(tmp_path: Path, flat: list[object], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beside people, in all of table, JSON and page; one set in which nothing is costs only itself."""
-    monkeypatch.setattr(page, "DPI", 40)
-    folder, out = write_ijb(tmp_path / "IJBC"), tmp_path / "out.json"
-    (folder / "loose_crop" / "7.png").unlink()
-    (tmp_path / "hollow").mkdir()
-    crowd, hollow = people_folder(tmp_path / "crowd"), f"other={tmp_path / 'hollow'}"
-    result = run(*flat, "--ijb", folder / "meta", "--ijb", hollow, "--ccrop", "--identify", crowd, "--aligned",
-                 "--json", out, "--report", tmp_path / "out")  # fmt: skip
-    assert result.exit_code == 1 and "other: " in result.stderr and "neither ijbc_face" in result.stderr
-    embed = Embedder(lambda batch: batch.reshape(len(batch), -1), Preprocess(size=16), "flat")
-    expected = judge_ijb(folder, embed, ccrop=True)
-    for each in (out, tmp_path / "out" / "report.json"):
-        (found,) = json.loads(each.read_text())["ijb"]
-        assert (found["name"], found["unreadable"], len(found["galleries"])) == ("IJBC", 1, 2)
-        tars = [each["tar"] for each in found["tar_at_far"]]
-        assert tars[:2] == [expected.verification.tar_at(0.1), expected.verification.tar_at(0.01)]
-        assert found["galleries"]["G2"]["rank1"] == expected.galleries["G2"].found.rank1
-    for text in (result.stdout, (tmp_path / "out" / "index.html").read_text()):
-        assert f"{100 * tars[0]:.2f} %" in text and f"{100 * found['galleries']['G1']['rank5']:.2f} %" in text
-    assert "IJBC: 1 of 840 pictures could not be read" in result.stderr
 
 
 def test_the_command_teaches() -> None:
