@@ -28,7 +28,7 @@
 # **Before this** nothing but Python and NumPy. [Set-up](../book/setup.md) takes one command.
 #
 # **Time** about 15 s to run on two CPU cores
-# · about 15 minutes to read and do
+# · about 35 minutes to read and do
 
 # %% tags=["setup"]
 try:
@@ -48,8 +48,8 @@ plot.use()
 # %% [markdown]
 # ## 1 Find
 #
-# A picture is an array: height, width, three colours, whole numbers from 0 to 255. A detector returns boxes,
-# scores and five landmarks for every face in it.
+# A picture is an array: height, width, three colours, whole numbers from 0 to 255. A detector returns a box, a
+# score and five landmarks for every face in it. `min_face` is the side, in pixels, of the smallest face it looks for.
 #
 # <details class="predict"><summary>Predict before you run: what will a face detector make of a space helmet, a flag and a shuttle?</summary>
 #
@@ -101,8 +101,8 @@ for degrees in (0, 60, 90, 180):
     print(f"{degrees:3} degrees apart: cosine {a @ b + 0:+.1f}")
 
 # %% [markdown]
-# Now a face. A trained network comes further down. We start with the best that people knew before networks
-# were trained: histograms of oriented gradients, HOG for short
+# Now a face. A trained network comes further down. We start with what people used before networks learned what to
+# look at: histograms of oriented gradients, HOG for short
 # ([Dalal and Triggs 2005](../book/bibliography.md)). They count, cell by cell, in which directions brightness
 # changes. Nobody trained them on faces. `Embedder` hides the recipe and gives vectors of length 1.
 
@@ -115,13 +115,13 @@ assert np.isclose(np.linalg.norm(vector[0]), 1, atol=1e-5)
 # %% [markdown]
 # ## 4 Compare
 #
-# Take the photograph and change it as cameras and web pages do: darker, smaller, blurred, turned by 20 degrees.
+# Take the photograph and change it as cameras and web pages do: darker, smaller, blurred, turned by 20 degrees, mirrored.
 #
 # <details class="predict"><summary>Predict before you run: which change moves the vector most?</summary>
 #
 # Alignment undoes the turn and the size almost exactly. Brightness scales every gradient by the same factor, which
 # HOG divides away. Blur removes the gradients themselves. And a mirror image exchanges left and right, which a
-# face is not quite symmetric enough to forgive.
+# face is not quite symmetric enough to forgive: it moves the vector most.
 #
 # </details>
 
@@ -214,8 +214,9 @@ ax.set(xlabel="difference in yaw (degrees)", ylabel="cosine")
 _ = ax.legend()
 
 # %% [markdown]
-# So these vectors tell which way a head is turned, and hardly who it is. An embedding for recognition must do the
-# opposite: **ignore pose, light and expression, keep identity**.
+# Heads turned alike get a high cosine whoever they are, and the orange points lie among the blue ones. So these
+# vectors tell which way a head is turned, and hardly who it is. An embedding for recognition must do the opposite:
+# **ignore pose, light and expression, keep identity**.
 #
 # Half of this failure can be mended by hand. The mirror image of a head turned left is a head turned right. Add the
 # vectors of a crop and of its mirror image, and left and right cancel. The field does the same with trained networks
@@ -246,12 +247,12 @@ _ = plot.matrix(mirrored, names, names, "HOG with mirror images")
 # <details class="predict"><summary>Predict before you run: the network has never met these six people. For how many of them will it find the right picture?</summary>
 #
 # It was not told who these people are, but how people differ: a thousand others, two dozen pictures of each, and a
-# penalty whenever two pictures of one person pointed in different directions. If that carries over to strangers, most
-# rows should have their largest value on the diagonal.
+# penalty whenever a picture pointed away from its person's direction or towards another's. If that carries over to
+# strangers, most rows should have their largest value on the diagonal.
 #
 # </details>
 
-# %% mystnb={"image": {"alt": "The six by six matrix once more, with the vectors of the trained network. The diagonal stands out brightly in nearly every row, and most other values are near zero."}}
+# %% mystnb={"image": {"alt": "The six by six matrix once more, with the vectors of the trained network. The diagonal stands out brightly in every row, and most other values are near zero."}}
 trained = facelib.Embedder.load("mobilefacenet-synth")
 learned = trained(others)  # 12, 128
 similarity_learned = learned[0::2] @ learned[1::2].T
@@ -303,7 +304,8 @@ _ = plot.grid([*boxed, *placed], ["box", "box, turned", "aligned", "aligned, tur
 # | Tell apart | [05](05_softmax_to_sphere.ipynb), [06](06_margins.ipynb), [07](07_margins_at_work.ipynb) | What must a network be told, so that angles mean identity? |
 # | Train | [08](08_data.ipynb), [09](09_backbones.ipynb), [10](10_training.ipynb) | With which data, network and loop? |
 # | Judge | [11](11_verification.ipynb), [12](12_identification.ipynb), [13](13_where_it_fails.ipynb) | How good is it, for whom, and when is it wrong? |
-# | Ship | [14](14_export_and_serve.ipynb), [15](15_a_million_identities.ipynb) | How does it run elsewhere, and for millions? |
+# | Ship | [14](14_export_and_serve.ipynb) | How does it run elsewhere? |
+# | Beyond | [15](15_a_million_identities.ipynb) | What changes with a million people? |
 #
 # ## Exercises
 #
@@ -501,5 +503,5 @@ check.error_rates(error_rates)
 # - Find, place, embed, compare: each step hands arrays to the next, and each can be looked at.
 # - A cosine becomes a decision only with a threshold, and a threshold only from pairs whose truth is known.
 # - A hand-made embedding recognised photographs and not people: it saw pose. The knowledge of what to ignore has to be
-#   learned, and a small network that has learned it from rendered people finds most of six others.
+#   learned, and a small network that has learned it from rendered people tells six others apart.
 # - Next, [lesson 01](01_sliding_pnet.ipynb): how a network with fewer weights than this page has letters finds a face.

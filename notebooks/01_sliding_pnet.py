@@ -25,7 +25,7 @@
 # **Before this** [lesson 00](00_five_minutes.ipynb); convolution and max pooling in PyTorch.
 #
 # **Time** about 15 s to run on two CPU cores
-# · about 60 minutes to read and do
+# · about 90 minutes to read and do
 
 # %% tags=["setup"]
 try:
@@ -78,7 +78,7 @@ assert probability[0] > 0.95 and probability[1:5].max() < 0.5 < probability[5]
 # %% [markdown]
 # The face that fills its crop is recognised. The same face shifted to the side, cut to one eye or lost in a wide crop is not: **P-Net says yes only if the face has the right place and the right size in its 12 pixels.** That is what makes it useful for finding out where a face is. And it can be fooled: the sleeve has what it takes, at this resolution. Remember it.
 #
-# How is it built? Each convolution is 3 x 3 without padding, so every layer trims the edge, until one single position is left.
+# How is it built? Each convolution is 3 x 3 without padding and trims the edge, until one single position is left. (A PReLU is a ReLU with a learned slope for negative numbers.) There stand two heads: two numbers, of which softmax makes the probability, and the four offsets.
 
 # %%
 x = normalise(crops[:1])  # 1, 3, 12, 12
@@ -152,7 +152,7 @@ def multiplications(layers, side):
     return total
 
 
-layers = [*pnet.features, pnet.face]
+layers = [*pnet.features, pnet.face, pnet.box]
 apart, together = rows * columns * multiplications(layers, 12), multiplications(layers, 76)
 print(
     f"window by window {apart / 1e6:.1f} million multiplications, in one pass {together / 1e6:.1f}: {apart / together:.1f} times fewer"
@@ -204,7 +204,7 @@ for ax, (i, j, side) in zip(axes, [(4, 7, 32), (11, 11, 33)], strict=True):
     )
 
 # %% [markdown]
-# Left: exactly 12 x 12 pixels, and the middle counts more than the edge, because more paths lead through it. Right: a surprise. In a picture of odd side the last cell's window *juts out* by a pixel. The pooling works in **ceil mode**: after the first convolution 31 positions are left, and the 32nd partner of the last pair is missing. Floor mode would drop the rest; ceil mode pools what there is. The published weights come from a framework (Caffe) that rounds up, so we must too, or boxes at the right and lower edge go missing.
+# Left: exactly 12 x 12 pixels, and the middle counts more than the edge, because more paths lead through it. Right: a surprise. In a picture of odd side the last cell's window *juts out* by a pixel. The pooling works in **ceil mode**: after the first convolution 31 positions are left, so the last one has no partner. Floor mode would drop the rest; ceil mode pools what there is. The published weights come from a framework (Caffe) that rounds up, so we must too, or boxes at the right and lower edge go missing.
 #
 # With that, the size of the output for a side of $H$ pixels, of which the convolutions take 2, 2 and 2:
 #
@@ -223,7 +223,7 @@ print("equation 1.2 holds for every side from 12 to 59")
 #
 # $$ \left[\frac{2j}{\sigma},\; \frac{2j + 12}{\sigma}\right) \quad\text{exactly, but}\quad \left\lfloor\frac{2j + 1}{\sigma}\right\rfloor,\; \left\lfloor\frac{2j + 12}{\sigma}\right\rfloor \tag{1.3} $$
 #
-# in the original program, and so in `facelib.detect.boxes.windows`. Where does the +1 come from? That program counts pixels from 1 and names a box by its *first and last pixel*, both inside. Counting from 1, the window's first pixel is $2j + 1$ and its last is $2j + 12$. Both pixel *numbers* are then divided by the scale as if they were places on a ruler, and cut to whole numbers. The right corner happens to equal our edge; the left one is a small pixel too far right.
+# in the original program, and so in `facelib.detect.boxes.windows`. Where does the +1 come from? That program counts pixels from 1 and names a box by its *first and last pixel*, both inside. Counting from 1, the window's first pixel is $2j + 1$ and its last is $2j + 12$. Both pixel *numbers* are then divided by the scale as if they were places on a ruler, and cut to whole numbers. The right corner happens to equal our edge; the left one lies a pixel of the small picture too far right.
 
 # %%
 from facelib.detect import boxes as box_tools
@@ -249,7 +249,7 @@ for window in (20, 40, 80, 160):  # side of the window in the picture
     assert 0 < shift[0] < 100 / 12 and -5 < shift[2] <= 0
 
 # %% [markdown]
-# The used window is smaller by up to a twelfth, one pixel of the 12. That sounds like a flaw worth mending, but the weights of P-Net and of the networks behind it were published together with this arithmetic. Whether an exact window would do better is a question for measurement, and we shall measure it once the detector stands. Until then: **a detector is its weights and its arithmetic together.**
+# The used window is smaller by about a twelfth, one pixel of the 12. That sounds like a flaw worth mending, but the weights of P-Net and of the networks behind it were published together with this arithmetic. Whether an exact window would do better is a question for measurement, and we shall measure it once the detector stands. Until then: **a detector is its weights and its arithmetic together.**
 #
 # ## Box regression
 #
@@ -257,7 +257,7 @@ for window in (20, 40, 80, 160):  # side of the window in the picture
 #
 # $$ x_1' = x_1 + \delta_{x_1} w, \quad y_1' = y_1 + \delta_{y_1} h, \quad x_2' = x_2 + \delta_{x_2} w, \quad y_2' = y_2 + \delta_{y_2} h . \tag{1.4} $$
 #
-# Fractions, because the network sees the same 12 pixels whether the face measures 20 or 200 pixels in the picture: it cannot know pixels. It was trained to make them small in the squared sense (Zhang et al. 2016, equation 2), beside the cross-entropy of face or not (equation 1).
+# Fractions, because the network sees the same 12 pixels whether the face measures 20 or 200 pixels in the picture: it cannot know pixels. It was trained to make their squared error small (Zhang et al. 2016, equation 2), beside the cross-entropy of face or not (equation 1).
 
 # %% mystnb={"image": {"alt": "The astronaut twice. Left, the square windows that P-Net accepts at one scale: a bundle of shifted squares about her face and one or two elsewhere. Right, the same windows after box regression: the bundle at the face has contracted to nearly one narrower box."}}
 scale = 12 / 112
@@ -340,7 +340,7 @@ assert medians["8 to 14 px"][0] > 0.95 > medians["4 to 6 px"][0] + 0.1
 assert medians["8 to 14 px"][1] > medians["14 to 20 px"][1] > medians["20 to 40 px"][1]
 
 # %% [markdown]
-# From 7 to about 14 pixels the curves of all twelve faces fall together: what counts is the size in the shrunk picture. (Dark lines are the people in front; the palest is the blurred man at the back, who has no detail to lose sight of. Size is the geometric mean of width and height, brow to chin, which is a little less than the square window.) The left panel is wider than one might expect: P-Net says yes from about half the window to more than the window, and now and then to smaller heads as well. The right panel is narrower: the box is good only where the face nearly fills the window. So neighbouring scales may differ by a factor, but not by a large one.
+# From 7 to about 14 pixels the curves of all twelve faces nearly coincide: what counts is the size in the shrunk picture. (Dark lines are the people in front; the palest is the blurred man at the back, of whom a larger picture shows no more. Size is the geometric mean of width and height, brow to chin, which is a little less than the square window.) The left panel is wider than one might expect: P-Net says yes from about half the window to nearly twice the window, and often beyond on either side. The right panel is narrower: the box is good only where the face nearly fills the window. So neighbouring scales may differ by a factor, but not by a large one.
 #
 # ## The pyramid
 #
@@ -365,7 +365,7 @@ assert len(scales) == 1 + int(np.log(20 / height) / np.log(0.709))
 print(f"{len(scales)} levels, windows of {12 / scales[0]:.0f} to {12 / scales[-1]:.0f} px")
 
 # %% [markdown]
-# The sides of a level must be whole pixels. The original program takes $\lfloor \sigma_k H + 1 \rfloor$, up to one pixel more than $\sigma_k H$, and so do we.
+# The sides of a level must be whole pixels. facenet-pytorch, whose weight files we use, takes $\lfloor \sigma_k H + 1 \rfloor$, up to one pixel more than $\sigma_k H$, and so do we.
 
 # %%
 
@@ -412,7 +412,7 @@ assert four == toy[y1:y2, x1:x2].sum()
 print(f"\nrows {y1}..{y2 - 1}, columns {x1}..{x2 - 1}: {S[y2, x2]} - {S[y1, x2]} - {S[y2, x1]} + {S[y1, x1]} = {four}")
 
 # %% [markdown]
-# A level of $h$ rows out of $H$: row $i$ stands for the input rows from $\lfloor iH/h \rfloor$ up to, not including, $\lceil (i+1)H/h \rceil$. A row on the border of two belongs to both. That is all of `facelib.detect.pyramid.resample`:
+# A level of $h$ rows out of $H$: row $i$ stands for the input rows from $\lfloor iH/h \rfloor$ up to, not including, $\lceil (i+1)H/h \rceil$. A row on the border of two belongs to both. That is all of `resample` in `facelib.detect.pyramid`, which reads $S$ from its `integral_image`:
 
 
 # %%
@@ -529,7 +529,7 @@ for threshold in (0.4, 0.5, 0.6):
     print(f"threshold {threshold}: {len(windows)} -> {len(kept)} windows")
 
 # %% [markdown]
-# The threshold is the IoU *up to which two boxes may both live*. A low one merges neighbours who stand close together, a high one keeps several boxes a face. P-Net's output is thinned twice: within each level at 0.5, where windows lie 2 cells apart and overlap strongly, then across levels at 0.7.
+# The threshold is the IoU *up to which two boxes may both live*. A low one loses one of two neighbours who stand close together, a high one keeps several boxes a face. P-Net's output is thinned twice: within each level at 0.5, where neighbouring windows lie 2 of their 12 pixels apart and overlap strongly, then across levels at 0.7.
 
 # %% mystnb={"image": {"alt": "One face of the group, twice. Left, all accepted windows around it, a dense bundle of squares in several sizes. Right, what NMS leaves: far fewer squares, of each size only such as overlap little."}}
 within = box_tools.nms(windows, scores, 0.5, groups=level)  # windows of different levels do not compete
@@ -561,7 +561,7 @@ for factor in (0.709, 0.9):
 # Last, the windows are refined and made square again, since the next network wants squares. The lesson's code now does the whole first stage of the library, box for box:
 
 
-# %% mystnb={"image": {"alt": "The group picture with P-Net's proposals after NMS and box regression: every face carries several boxes of several sizes, and there are many more on eyes, hair, necks and shoulders; the sky of leaves above carries few."}}
+# %% mystnb={"image": {"alt": "The group picture with P-Net's proposals after NMS and box regression: every face carries several boxes of several sizes, and there are many more on eyes, hair, necks and shoulders; the blurred background carries few."}}
 def thin(level, cells, scores, windows, boxes):
     """NMS on the windows; returns the refined boxes that stay (K, 4) and their scores (K,)."""
     keep = box_tools.nms(windows, scores, 0.5, groups=level)
@@ -599,9 +599,9 @@ for name, answer, faces in (("group", proposals, truth.boxes), ("astronaut", ast
     assert result["recall"] == 1 and result["precision"] < 0.1
 
 # %% [markdown]
-# Recall is high, precision is very low. Is the threshold of 0.6 simply too soft? Here is what happens if we raise it. (Thinning first and raising the threshold afterwards gives the same boxes, because NMS lets no box be dropped by one of lower score.)
+# Recall is complete, precision is very low. Is the threshold of 0.6 simply too soft? Here is what happens if we raise it. (Thinning first and raising the threshold afterwards gives the same boxes, because NMS lets no box be dropped by one of lower score.)
 
-# %% mystnb={"image": {"alt": "Recall against the number of boxes for rising thresholds. From 0.6 to 0.95 all twelve faces are found while boxes fall from about 350 to little more than 100. At 0.999 a face is lost, and there are still about three times as many boxes as faces."}}
+# %% mystnb={"image": {"alt": "Recall against the number of boxes for rising thresholds. From 0.6 to 0.99 all twelve faces are found while boxes fall from about 350 to about 70. At 0.999 a face is lost, and there are still about three times as many boxes as faces."}}
 thresholds = [0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999]
 points = np.array([[(sure >= t).sum().item(), measure(proposals[sure >= t], truth.boxes)["found"]] for t in thresholds])
 fig, ax = plt.subplots(figsize=(7, 3.4))
@@ -622,7 +622,7 @@ print(
 )
 
 # %% [markdown]
-# No threshold gives both. By the time faces are lost there are still more boxes than faces. Twelve pixels hold too little to tell a face from a fold in a sleeve. But look at what was gained: nearly all windows are gone, and every face is still there. On so few a larger network is affordable. That is the **cascade**, and [lesson 02](02_cascade.ipynb) builds the rest of it.
+# No threshold gives full recall and high precision at once. By the time a face is lost there are still more boxes than faces. Twelve pixels hold too little to tell a face from a fold in a sleeve. But look at what was gained: nearly all windows are gone, and every face is still there. On so few a larger network is affordable. That is the **cascade**, and [lesson 02](02_cascade.ipynb) builds the rest of it.
 #
 # One question is left from above: would exact windows in place of equation 1.3 do better?
 
@@ -639,7 +639,7 @@ for name, start in (("as used", windows), ("exact", exact)):
     assert a - b > 0.1
 
 # %% [markdown]
-# Regression matters, the +1 hardly. We keep the arithmetic that was published with the weights: then our boxes can be compared with those of other programs, one by one, and lesson 02 does so.
+# Regression matters much more than the +1, and exact windows would even be a little better here. All the same we keep the arithmetic that was published with the weights: then our boxes can be compared with those of other programs, one by one, and lesson 02 does so.
 
 # %% [markdown]
 # ## Break it
@@ -995,7 +995,7 @@ check.where_to_look(where_to_look)
 # </details>
 # <details class="quiz"><summary>B · almost all windows hold no face, and a tiny network can dismiss most of them</summary>
 #
-# Right: the cost is set by what runs everywhere. Spend little where there is nothing, and more on the few hundred candidates. Later detectors share the features of one large network among all windows instead, and need a GPU for it.
+# Right: the cost is set by what runs everywhere. Spend little where there is nothing, and more on the few hundred candidates. Later detectors share the features of one larger network among all windows instead; the largest of them want a GPU.
 #
 # </details>
 # <details class="quiz"><summary>C · a large network cannot be fully convolutional</summary>

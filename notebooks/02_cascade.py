@@ -25,7 +25,7 @@
 # **Before this** [lesson 01](01_sliding_pnet.ipynb): P-Net, pyramid, box offsets, non-maximum suppression (NMS).
 #
 # **Time** about 40 s to run on two CPU cores
-# · about 90 minutes to read and do
+# · about 120 minutes to read and do
 
 # %% tags=["setup"]
 try:
@@ -229,12 +229,12 @@ for k in (0, 7, 40):
 print(f"crops: {tuple(crops.shape)}")
 
 # %% mystnb={"image": {"alt": "Two rows of twelve crops at 24 pixels with R-Net's score over each. The best rows show the astronaut's face at different framings, then parts of it and of the suit with scores near 0."}}
-best = rnet_scores.argsort(descending=True)[torch.arange(0, len(crops), 3)][:24]  # every third, to see both ends
+best = rnet_scores.argsort(descending=True)[torch.arange(0, len(crops), 3)][:24]  # every third of the best seventy
 shown = crops[best].permute(0, 2, 3, 1).numpy().astype(np.uint8)  # 24, 24, 24, 3
 _ = plot.grid(shown, [f"{score:.2f}" for score in rnet_scores[best]], columns=12, side=0.72)
 
 # %% [markdown]
-# These are R-Net's inputs with its verdicts. Well-framed faces score high, a mouth or an ear alone scores near zero.
+# These are R-Net's inputs with its verdicts. Well-framed faces score high; a face cut off, a mouth or an eye alone scores low.
 #
 # **At the edge** a candidate may stick out of the picture. `pixel_boxes` cuts it off there. The part that is left is no longer square, and brought to 24 x 24 it is stretched. (The original program filled the missing part with black; facenet-pytorch, whose arithmetic we follow, cuts.)
 
@@ -270,7 +270,7 @@ assert torch.equal(scores, rnet_scores)
 # %% [markdown]
 # ## Flatten, but in which order?
 #
-# Between the last convolution and the dense layer stands a step that carries no weights and is easily done wrong: the (64, 3, 3) numbers of a candidate must become one row of 576. PyTorch's `flatten` walks along the width first, then the height, then the channels. The published weights come from a program that stores arrays **column-major**: it walks along the channels first, then the height, then the width. Number $(c, y, x)$ of $C$ channels and a $H \times W$ plane belongs to input
+# Between the last convolution and the dense layer stands a step that carries no weights and is easily done wrong: the (64, 3, 3) numbers of a candidate must become one row of 576. PyTorch's `flatten` walks along the width first, then the height, then the channels. The published weights want the **column-major** order: along the channels first, then the height, then the width. (Two causes: the original is written in MATLAB, whose arrays reach the network with height and width exchanged, and facenet-pytorch's files were converted from TensorFlow, which puts the channels last.) Number $(c, y, x)$ of $C$ channels and a $H \times W$ plane belongs to input
 #
 # $$ n = (x\,H + y)\,C + c \qquad\text{and not to}\qquad n = (c\,H + y)\,W + x . \tag{2.4} $$
 #
@@ -499,11 +499,11 @@ assert (np.diff(precision) > 0).all() and (np.diff(recall) <= 0).all()
 # %% [markdown]
 # Read these shares as an illustration: the group was made with this detector at hand, its smallest face blurred until it was missed. Recall on such a picture says how the stages work, not how good they are.
 #
-# Recall can only fall from stage to stage, and precision is what the stages buy with it. The person lost at the end is the small and blurred one at the back, about 26 pixels wide. P-Net and R-Net let him through; O-Net enlarges the smear to 48 pixels and does not believe it.
+# No stage brings back a lost face, so recall falls or stays; precision is what the stages buy with it. The person lost at the end is the small and blurred one at the back, about 26 pixels wide. P-Net and R-Net let him through; O-Net enlarges the smear to 48 pixels and does not believe it.
 #
 # ## What a threshold buys
 #
-# The defaults 0.6, 0.7, 0.7 are copied from program to program. Are they good? We vary one at a time, the others fixed. Recall is counted on the group. False alarms need pictures *without* faces; we take six from scikit-image: brick, grass, gravel, coins, a deep sky and a cat. (Cat faces are not what we are looking for.)
+# The defaults 0.6, 0.7, 0.7 are copied from program to program. Are they good? We vary one at a time, the others fixed. Recall is counted on the group. False alarms need pictures *without* faces; we take six from scikit-image: brick, grass, gravel, coins, a deep sky and a cat. (Neither the cat's face nor the heads on the coins are what we are looking for.)
 #
 # A shortcut makes this cheap. In NMS a box can only be dropped by one with a *higher* score, so boxes below the threshold never matter to those above. Running once with a low threshold and filtering afterwards gives the same boxes as running again.
 
@@ -547,7 +547,7 @@ for t in ticks:
     sweeps["O-Net"].append(judge(after_o[after_o.scores > t]))
 sweeps = {name: np.array(rows) for name, rows in sweeps.items()}  # 10, 3
 
-# %% mystnb={"image": {"alt": "Six panels, a column for each network. Top: faces found in the end, 11 whatever P-Net's threshold; for R-Net and O-Net 11 over most of the range, falling only near 1; O-Net at 0.1 finds 12. Bottom, logarithmic: boxes let through. For P-Net they fall from thousands to dozens; for R-Net and O-Net the boxes on empty pictures reach zero well below a threshold of 1."}}
+# %% mystnb={"image": {"alt": "Six panels, a column for each network. Top: faces found in the end, 11 whatever P-Net's threshold; for R-Net and O-Net 11 over most of the range, falling only near 1; O-Net finds 12 up to 0.6. Bottom, logarithmic: boxes let through. For P-Net they fall from thousands to dozens; for R-Net and O-Net the boxes on empty pictures reach zero at 0.99 and at 0.6."}}
 fig, axes = plt.subplots(2, 3, figsize=(9, 4.4), sharex=True, sharey="row")
 x = -np.log10(1 - ticks)  # stretches the end near 1
 for column, (name, rows) in zip(axes.T, sweeps.items(), strict=True):
@@ -581,7 +581,7 @@ print(f"P-Net at 0.1 costs R-Net {crops[0] / crops[3]:.0f} times the crops of 0.
 #
 # - **P-Net's** threshold decides about time. Lower means many more crops for R-Net, which rejects nearly all of them. Higher would be free here: up to 0.99 no face is lost that the other two would have kept. A face that P-Net does lose is lost for good, and these faces are easy, so the default keeps a distance.
 # - **R-Net's** threshold hardly changes the outcome here. It decides how many crops O-Net gets.
-# - **O-Net's** threshold is the one that the user sees. Lowered to 0.1 it returns the small blurred man as well, together with the first faces in grass and stars. That is the real trade between missing faces and imagining them, and it belongs to the last stage, which sees most.
+# - **O-Net's** threshold is the one that the user sees. Lowered to 0.6 it returns the small blurred man as well, here at no price; lowered on to 0.1, also the first faces in coins, grass and stars. That is the real trade between missing faces and imagining them, and it belongs to the last stage, which sees most.
 #
 # Twelve rendered faces and six empty pictures show the shape of the trade, not its exact place. For a product one would draw the same curves on a thousand pictures of one's own.
 #
@@ -626,7 +626,7 @@ print(f"faces found for each min_face: {found}")
 assert [found[size] for size in smallest[:4]] == [11] * 4 and found[160] < 10
 
 # %% [markdown]
-# P-Net's pixels fall with the square of `min_face`. The whole time falls more slowly and flattens, because the integral image and the crops cost the same as before. Recall does not move until `min_face` passes the size of real faces in the picture, and even then slowly: P-Net accepts faces that fill only part of its window (lesson 01). The blurred man stays lost at `min_face=12`: for him size is not the problem. If you know your pictures, a portrait or a door camera, set `min_face` as high as you dare. It is the cheapest speed-up there is.
+# P-Net's pixels fall with the square of `min_face`. The whole time falls more slowly and flattens, because the integral image costs the same as before, and so do the crops of large faces. Recall has not moved at 80, which is larger than several of the faces found, and falls slowly after that: P-Net accepts faces that fill only part of its window (lesson 01). The blurred man stays lost at `min_face=12`: for him size is not the problem. If you know your pictures, a portrait or a door camera, set `min_face` as high as you dare. It is the cheapest speed-up there is.
 #
 # ## Box by box against facenet-pytorch
 #
@@ -812,14 +812,14 @@ axes[1].set(xlabel="rotation (degrees)", ylabel="landmark error (% of eye distan
 print(f"all 12 found up to {angles[np.cumprod(found == 1) > 0].max()} degrees")
 assert found[:4].min() == 1 and found[6] < 0.6 and turned[9, 0, 12] > 0.9 and turned[9, 1, 12] > 0.5
 
-# %% mystnb={"image": {"alt": "The astronaut turned by 0, 45, 60 and 135 degrees, each with box and landmarks. Up to 60 degrees the dots follow the features. At 135 degrees the box is good, but the dots for the eyes lie at the mouth and those for the mouth at the brows."}}
+# %% mystnb={"image": {"alt": "The astronaut turned by 0, 45, 60 and 135 degrees, each with box and landmarks. Up to 60 degrees the dots follow the features. At 135 degrees the box is good, but the dots stand as on an upright face: one eye's dot lies at the mouth, the mouth's dots about the other eye."}}
 axes = plot.panels(4, 4, (1, 1))
 for ax, degrees in zip(axes.flat, (0, 45, 60, 135), strict=True):
     picture, _ = rotate(people[12], points[12], degrees)
     _ = plot.faces(picture, large.detect(picture), f"{degrees} degrees", ax)
 
 # %% [markdown]
-# Up to about 45 degrees every face is found, with landmarks a little worse. Around 90 degrees the astronaut and about half of the rendered faces are lost. And then some come back: at 120 and 135 degrees, half upside down, the astronaut is found with a score close to 1. The right panel shows what that is worth. The landmarks are wrong by about a whole eye distance: the detector sees an upright face where there is none, with eyes at the mouth and a mouth at the brows. **A high score says that there is a face. It does not say that the landmarks are right.** Whoever aligns such a face gets it upside down. Exercise 2.4 repairs this for quarter turns.
+# Up to about 45 degrees every face is found, with landmarks a little worse. Around 90 degrees the astronaut and about half of the rendered faces are lost. And then some come back: at 120 and 135 degrees, half upside down, the astronaut is found with a score close to 1. The right panel shows what that is worth. The landmarks are wrong by about a whole eye distance: the detector sees an upright face where there is none, and puts an eye at the mouth and the mouth beside an eye. **A high score says that there is a face. It does not say that the landmarks are right.** Whoever aligns such a face leaves it upside down. Exercise 2.4 repairs this for quarter turns.
 #
 # **Size, blur and darkness.** For size the whole picture is shrunk, and `min_face` lowered to 12, P-Net's own window. Blur is a Gaussian whose width is given in parts of the eye distance. Darkness multiplies every pixel by a factor and rounds to whole numbers again.
 
@@ -931,7 +931,7 @@ for angle, p, faces in everyone:
         error.append(100 * distance[k] / faces.eye_distances[k])
 fig, ax = plt.subplots(figsize=(6, 2.8))
 ax.plot(yaw, error, "o")
-ax.set(xlabel="head turned by (degrees)", ylabel="landmark error (%)", ylim=(0, None))
+ax.set(xlabel="head turned by (degrees)", ylabel="landmark error (% of eye distance)", ylim=(0, None))
 profile = int(np.argmax(yaw))
 print(f"{len(yaw)} faces found; median error {np.median(error):.0f} % of the eye distance")
 print(f"the profile at {yaw[profile]:.0f} degrees: {error[profile]:.0f} %")
@@ -959,7 +959,7 @@ print(f"the best of them scores {top.scores[0]:.2f}; above 0.7: {int((top.scores
 assert top.scores[0] < 0.65
 
 # %% [markdown]
-# No false alarm at the default threshold, and the runner-up is a smudge of galaxies. Six textures are a small sample. Posters, statues, dolls and drawings are harder, and whether they count as faces is for you to decide.
+# No false alarm at the default threshold; what comes closest is a smudge of galaxies. Six pictures are a small sample. Posters, statues, dolls and drawings are harder, and whether they count as faces is for you to decide.
 #
 # The portraits and the group are rendered, in kind light and in front of soft backdrops. They show *how* the detector fails, on one change at a time. They do not show *how often* it fails on your pictures.
 #
@@ -1018,7 +1018,7 @@ _ = axes[1].legend(fontsize=8)
 assert beats["column-major, as trained"] > 0.9 > 0.8 > beats["the usual order"]
 
 # %% [markdown]
-# The numbers are all there, in the wrong places, like a sentence with its letters sorted. R-Net's scores then say little about faces. And what does the user see? With R-Net alone broken, next to nothing: the same number of faces comes out, O-Net has more work, and the landmarks are somewhat worse, which nobody sees who only counts. **A cascade hides a broken stage**, because the next one makes up for most of it. With O-Net broken the faces are still found, but the landmarks are several times worse. Only with both broken does it show: most of what is reported is no face, and faces are missing. The remedies are to measure every stage by itself, and a **golden test**: the answer for a fixed input, compared with the program the weights come from. That is why this lesson holds the comparison with facenet-pytorch.
+# The numbers are all there, in the wrong places, like a sentence with its letters sorted. R-Net's scores then say little about faces. And what does the user see? With R-Net alone broken, next to nothing: the same number of faces comes out, O-Net has more work, and the landmarks are clearly worse, which nobody sees who only counts. **A cascade hides a broken stage**, because the next one makes up for most of it. With O-Net broken the faces are still found, but the landmarks are several times worse. Only with both broken does it show: most of what is reported is no face, and faces are missing. The remedies are to measure every stage by itself, and a **golden test**: the answer for a fixed input, compared with the program the weights come from. That is why this lesson holds the comparison with facenet-pytorch.
 #
 # **2. Blue for red.** OpenCV reads pictures as BGR. Fed as they are, into all three networks:
 
@@ -1266,7 +1266,7 @@ check.quarter_turns(quarter_turns)
 # </details>
 # <details class="quiz"><summary>B · One cannot say before both errors are divided by the eye distance</summary>
 #
-# Right: divided by the eye distance the error no longer depends on how large the face stands in the picture. (In profile the eye distance itself shrinks; then the box size is the better unit.)
+# Right: divided by the eye distance the error no longer depends on how large the face stands in the picture. (To be fair, both should also see the same pictures. In profile the eye distance itself shrinks; then the box size is the better unit.)
 #
 # </details>
 # <details class="quiz"><summary>C · A, because larger faces are harder</summary>
@@ -1302,4 +1302,4 @@ check.quarter_turns(quarter_turns)
 # - P-Net's threshold buys time, O-Net's buys the balance of misses and false alarms, `min_face` buys speed.
 # - It begins to lose faces beyond 45 degrees of rotation, in the dark without contrast, with eyes and mouth both covered. It can be sure of a face and wrong about its landmarks.
 #
-# [Lesson 03](03_teach_a_pnet.ipynb) shows how such a cascade is trained. [Lesson 04](04_alignment.ipynb) uses the landmarks to bring every face into the same place.
+# [Lesson 03](03_teach_a_pnet.ipynb) shows how the first stage of such a cascade is trained. [Lesson 04](04_alignment.ipynb) uses the landmarks to bring every face into the same place.

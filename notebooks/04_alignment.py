@@ -99,7 +99,7 @@ assert np.allclose(corners, [(0, 0), (112, 112)])
 #
 # The box follows the outline of the face as the detector sees it. It knows nothing about a head that looks aside (the
 # eyes move towards the edge), about hair, a beard or a raised chin. A few per cent of the side is what to expect, and a
-# few per cent of 112 is several pixels. An iris is about six pixels wide at this size.
+# few per cent of 112 is several pixels. An iris is about nine pixels wide in such a crop.
 #
 # </details>
 
@@ -225,7 +225,7 @@ cast = {
     "profile": (photos[profile], boxes[profile], points[profile]),
 }
 
-# %% mystnb={"image": {"alt": "Four rows of faces, four columns. Box crop: broad faces, ellipses lying flat, the turned astronaut stays tilted. Eye rotation: as broad, but level. Similarity: natural proportions, a round circle in every row, landmarks near the crosses. Affine: landmarks closest to the crosses, but the astronaut and the face that looks aside are narrowed or widened and their circles are ellipses."}}
+# %% mystnb={"image": {"alt": "Four rows of faces, four columns. Box crop: broad faces, ellipses lying flat, the turned astronaut stays tilted. Eye rotation: as broad, but level. Similarity: natural proportions, a round circle in every row, landmarks near the crosses. Affine: landmarks closest to the crosses, but the astronaut and the face that looks aside are narrowed, the profile is widened, and their circles are ellipses."}}
 _, axes = plt.subplots(len(cast), 4, figsize=(7, 2 * len(cast)))
 angle = np.linspace(0, 2 * np.pi, 100)
 for row, (name, (photo, box, p)) in zip(axes, cast.items(), strict=True):
@@ -241,8 +241,8 @@ for row, (name, (photo, box, p)) in zip(axes, cast.items(), strict=True):
 
 # %% [markdown]
 # Read the columns. The box crop broadens every face and leaves a turned head turned. Eye rotation levels the eyes, but
-# they stand at another height in every row. The similarity puts all five landmarks near the crosses, and the circle stays
-# round. Affine comes closer still, and pays: look at the ellipses of the astronaut and of the face that looks aside.
+# where they stand changes from row to row. The similarity puts all five landmarks near the crosses, as near as the profile
+# allows, and the circle stays round. Affine comes closer still, and pays: look at the ellipses of the astronaut and of the face that looks aside.
 #
 # ## What each does to the residual and to the crop
 #
@@ -401,7 +401,8 @@ print(f"midpoint of the five: x = {TEMPLATE_112[:, 0].mean():.1f}, y = {TEMPLATE
 # $W$ is orthogonal, no entry of it exceeds 1, so $\operatorname{tr}(DW) \le d_1 + d_2$, with equality for $W = I$, that
 # is $R = U V^\top$. One thing is left to check: $U V^\top$ is orthogonal, but it may be a **reflection**
 # ($\det = -1$). Then every rotation has a $W$ with $\det W = -1$, in the plane
-# $W = \begin{pmatrix} c & s \\ s & -c \end{pmatrix}$, whose trace with $D$ is $c\,(d_1 - d_2)$, largest for $c = 1$.
+# $W = \begin{pmatrix} \cos\varphi & \sin\varphi \\ \sin\varphi & -\cos\varphi \end{pmatrix}$, and
+# $\operatorname{tr}(DW) = (d_1 - d_2) \cos\varphi$, largest for $\varphi = 0$.
 # Both cases in one line (Umeyama, eq. 40):
 #
 # $$ R = U S V^\top, \qquad S = \operatorname{diag}\bigl(1, \det(U V^\top)\bigr). \tag{4.5} $$
@@ -516,7 +517,7 @@ assert forbidden > 4 * right
 #
 # The trap also opens without any mistake. Turn the toy head past the profile:
 
-# %% mystnb={"image": {"alt": "Left: residual against yaw from 0 to 120 degrees. The proper fit rises, the mirrored fit falls, they cross at 90 degrees. Right: share of fits that come out mirrored when reflection is allowed and landmarks have 5 per cent noise: zero up to 75 degrees, one half at 90, one from 100 on."}}
+# %% mystnb={"image": {"alt": "Left: residual against yaw from 0 to 120 degrees. The proper fit rises, the mirrored fit falls, they cross at 90 degrees. Right: share of fits that come out mirrored when reflection is allowed and landmarks have 5 per cent noise: zero up to 80 degrees, one half at 90, one from 100 on."}}
 yaws = np.radians(np.arange(0, 121, 5))
 noise = rng.normal(0, 0.05 * np.linalg.norm(TEMPLATE_112[1] - TEMPLATE_112[0]), (200, 5, 2))  # 5% of the eye distance
 proper = [residual(umeyama(toy_head(yaw), TEMPLATE_112), toy_head(yaw)) for yaw in yaws]
@@ -545,7 +546,7 @@ assert 0.3 < share[int(np.searchsorted(yaws, np.pi / 2 - 0.01))] < 0.7
 #
 # ## Landmarks without an answer
 #
-# Two kinds of points have no least-squares similarity: all in one place (any scale fits), and a set so symmetric that
+# Two kinds of points leave the similarity undetermined: all in one place (any scale fits), and a set so symmetric that
 # every rotation fits equally badly. `facelib` refuses both, and everything that is not a number.
 
 # %%
@@ -570,7 +571,7 @@ for name, (source, target) in hopeless.items():
 # leaves holes wherever the crop is larger than the face. So warping runs backwards: for each pixel of the *crop*, ask the
 # inverse matrix where it comes from, and read the picture there.
 
-# %% mystnb={"image": {"alt": "Two crops of a small face. Left, forwards: the face is covered by a regular grid of black gaps that no pixel landed on. Right, backwards: the same face without gaps, a little soft."}}
+# %% mystnb={"image": {"alt": "Two crops of a small face. Left, forwards: a black square with a grid of single dots, the face hardly visible. Right, backwards: the same face without gaps, a little soft."}}
 small = int(np.argmin(boxes[:, 3] - boxes[:, 1]))  # the face with the lowest box
 M = facelib.estimate_similarity(points[small])
 rows, columns = np.mgrid[: photos[small].shape[0], : photos[small].shape[1]]
@@ -936,8 +937,8 @@ assert cosines[1:].max() < strangers
 # %% [markdown]
 # Each broken crop is further from the correct crop of the *same photo* than two aligned strangers are from each other. None of
 # them raises an error: the numbers are finite and the arrays have the right shape. What gives them away is printed above. A
-# wrong order shows in the residual, which lies far beyond that of the profile. Eye rotation shows nothing but
-# its angle near 180 degrees. So log residual, scale and angle of every face you align, and look at the extremes.
+# wrong order shows in the residual, which lies far beyond that of the profile. Eye rotation fits two points and so has no
+# residual of its own (the one printed uses all five, in the right order); it shows in an angle near 180 degrees. So log residual, scale and angle of every face you align, and look at the extremes.
 #
 # ## Exercises
 #

@@ -124,7 +124,7 @@ assert 40 < 45 < 40 + np.degrees(m_angle)  # the bisector lies between the two d
 # \text{combined} \quad & t(\theta) = \cos(m_1\theta + m_2) - m_3 && \text{(6.6)}
 # \end{aligned} $$
 #
-# They are equation 4 of [Wang et al. 2018](../book/bibliography.md), equations 3 and 4 of [Deng et al. 2019](../book/bibliography.md) (ArcFace and the combination), and equation 7 of [Liu et al. 2017](../book/bibliography.md). SphereFace is the eldest and multiplies the angle. Its $k$ is there because $\cos(m\theta)$ alone would rise again past $m\theta = \pi$: each time a half wave ends, the next one is flipped by $(-1)^k$ and hung 2 lower, so that the whole falls from 1 to $1 - 2m$. Four rules, a line or three each:
+# They are equation 4 of [Wang et al. 2018](../book/bibliography.md), equations 3 and 4 of [Deng et al. 2019](../book/bibliography.md) (ArcFace and the combination), and equation 7 of [Liu et al. 2017](../book/bibliography.md). SphereFace is the eldest and multiplies the angle. Its $k$ is there because $\cos(m\theta)$ alone would rise again past $m\theta = \pi$: each time a half wave ends, the next one is flipped by $(-1)^k$ and hung 2 lower, so that the whole falls from 1 to $1 - 2m$, for a whole $m$. (In its paper $|x|$ stands in the place of $s$.) Four rules, a line or three each:
 
 
 # %%
@@ -303,7 +303,7 @@ for at in (90, 60, 40):
 # %% [markdown]
 # Read the first line again. With centres at a right angle, CosFace with 0.35 and ArcFace with 0.5 leave the same gap to a tenth of a degree, although one number is a difference of cosines and the other an angle. Random directions in 512 dimensions stand near 90 degrees (measured below), so between most pairs of people the two papers' values ask the same.
 
-# %% mystnb={"image": {"alt": "Left and middle: quarter circle and sixth of a circle with five concentric rings, one a rule, each with a blue arc for class 1, a grey gap and an orange arc for class 2. The grey gap of ArcFace is equally long in both, that of CosFace is longer at 60 degrees, those of SphereFace shorter. Right: the gap over the angle between centres; flat for ArcFace, falling for CosFace, rising for SphereFace; below its margin each curve follows the dotted diagonal, where no class fits."}}
+# %% mystnb={"image": {"alt": "Left and middle: quarter circle and sixth of a circle with five concentric rings, one a rule, each with a blue arc for class 1, a grey gap and an orange arc for class 2. The grey gap of ArcFace is equally long in both, that of CosFace is longer at 60 degrees, those of SphereFace shorter. Right: the gap over the angle between centres; flat for ArcFace, falling for CosFace, rising for SphereFace; below their margins the curves of CosFace, ArcFace and the combination follow the dotted diagonal, where no class fits; SphereFace's never meet it."}}
 fig = plt.figure(figsize=(9, 3.9))
 shown = [name for name in rules if name != "no margin"]
 for column, at in enumerate((90, 60)):
@@ -598,7 +598,7 @@ assert stuck.sum() < 4 and nearer > 1 and (right["detached"] > 70).all()
 # %% [markdown]
 # From most starts exact draws the classes tighter, as the factor says. The accuracy goes up for one seed and down for the next, and half a dozen seeds of a toy name no winner.
 #
-# The dashed line leaves both panels: that start fails under exact and not under detached. Its embeddings lie in a heap near the bend, where the pull is weak or gone and the rivals do the rest. Here are three dimensions; in 512, as counted above, no start comes near the bend. Published networks have been trained both ways.
+# The dashed line leaves both panels: that start fails under exact and not under detached. Half of its embeddings end more than 120 degrees from their centres, towards the bend, where the pull is weak or gone and the rivals do the rest. Here are three dimensions; in 512, as counted above, no start comes near the bend. Published networks have been trained both ways.
 #
 # There is a second difference, and it is one of principle: **the detached gradient is not the gradient of the loss that is printed.** To see it, take away what can be learnt, by shuffling the labels. Now no network can be right more than one time in ten. What is the best that ArcFace's loss can reach? Put all embeddings and all centres into one point: every $\theta$ is 0, every wrong cosine is 1, the right one $\cos m$, and
 #
@@ -647,7 +647,7 @@ for s, colour in zip((4, 16, 64), (plot.GREEN, plot.ORANGE, plot.BLUE), strict=T
         axes[0].plot(theta.rad2deg(), p, style, color=colour, label=f"s = {s}, {name}")
         axes[1].plot(theta.rad2deg(), s * (1 - p) * torch.sin(theta + m), style, color=colour)
         if p[0] > 0.5:
-            borders_at[s, name] = float(theta.rad2deg()[p > 0.5][-1])
+            borders_at[s, name] = float(np.interp(-0.5, -p.numpy(), theta.rad2deg().numpy()))
 fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
 _ = axes[0].set(xlabel="θ, degrees", ylabel="p of the right class"), axes[1].set(xlabel="θ, degrees", ylabel="pull")
 for (s, name), border in borders_at.items():
@@ -722,7 +722,6 @@ for kind, lines in {"AdaFace": adaptive, "MagFace": magnitude}.items():
 # The straightforward ArcFace of the second section, and an embedding that has reached its centre:
 
 # %%
-w = F.normalize(torch.tensor([[1.0, 2.0, 2.0], [2.0, -1.0, 0.0]]))  # C, D
 for name, rule in {"naive": lambda c: arcface(c, 0.5), "facelib": facelib.ArcFace(m=0.5).target}.items():
     x = torch.tensor([[2.0, 0.0, 0.0]], requires_grad=True)  # along the first axis
     centre = torch.tensor([1.0, 0.0, 0.0])  # and so is its centre
@@ -742,7 +741,7 @@ print(f"float32 unit vectors with themselves: more than a tenth have a cosine ab
 assert beyond_one > 0.1 and torch.isnan(torch.acos(torch.tensor(1.0000001)))
 
 # %% [markdown]
-# The slope of the arccosine at 1 is infinite; infinity times the zero of the tangent is NaN, and one NaN in one gradient ruins every weight at the next step. Worse, rounding brings cosines *above* 1, whose arccosine is NaN already in the forward pass. Such cosines need no miracle: a class with a single picture draws its centre right onto it. `facelib.margins` holds cosines within $\pm(1 - 10^{-6})$ before the arccosine, and lets the gradient through at that slope.
+# The slope of the arccosine at 1 is infinite, and $\hat w_y - \cos\theta_y\, \hat x$ in (6.11) is zero there; infinity times zero is NaN, and one NaN in one gradient ruins every weight at the next step. Worse, rounding brings cosines *above* 1, whose arccosine is NaN already in the forward pass. Such cosines need no miracle: a class with a single picture draws its centre right onto it. `facelib.margins` holds cosines within $\pm(1 - 10^{-6})$ before the arccosine, and lets the gradient through at that slope.
 #
 # ### Logits in half precision
 #
@@ -1020,7 +1019,7 @@ check.steepness(steepness)
 # Wrong: gradients follow from what autograd has seen. Here it saw the plain cosine.
 #
 # </details>
-# <details class="quiz"><summary>B · No: each logit's gradient lacks sin(θ + m) / sin θ, and the loss printed is not the one that is descended</summary>
+# <details class="quiz"><summary>B · No: the gradient of the right logit lacks sin(θ + m) / sin θ, and the loss printed is not the one that is descended</summary>
 #
 # Right: near the centre it pulls less than the exact one, and with labels that cannot be learnt the two end in different places. It also never meets the infinite slope at a cosine of 1.
 #

@@ -119,7 +119,7 @@ print(f"plain pictures: of {len(cast)} people at most one is turned away: {(genu
 #
 # $$ \operatorname{Var}\bigl(\bar d\bigr) = \frac{\sigma_0^2 + \sigma_x^2 - 2\,\rho\,\sigma_0\,\sigma_x}{n} \tag{13.2} $$
 #
-# With other people at every level the correlation $\rho$ would be 0. Three people are enough to see what it is worth.
+# Here $\sigma_0$ and $\sigma_x$ are the standard deviations of the $n$ cosines before and after, and $\rho$ is their correlation. With other people at every level it would be 0. Three people are enough to see what it is worth.
 
 # %%
 before, after = np.array([0.9, 0.7, 0.5]), np.array([0.81, 0.6, 0.39])  # everybody loses about 0.1
@@ -178,7 +178,7 @@ assert np.array_equal(axes[1].lines[2].get_ydata(), 100 * drawn[2])
 #
 # ### All factors, with 200 people
 #
-# `benchmarks/factors.py` does the same with 200 other people for a dozen factors; with all else below it takes about half an hour of one core, and its results come with the package. The levels of each factor are those of the same people in the same scenes.
+# `benchmarks/factors.py` does the same with 200 other people for a dozen factors; with all else below it takes about half an hour of one core, and its results come with the package. The levels of each factor are those of the same people in the same scenes. Yaw, pitch and the lamp are in degrees, age and melanin in units of the renderer, exposure in multiples of the right amount of light, blur and resolution in pixels (of and across the crop); covers are shares of the crop, negative from above.
 #
 # <details class="predict"><summary>Predict before you run: twelve factors: the turn, the nod, the angle of the lamp, exposure, what is worn, age, tone of skin, blur, resolution, JPEG, and covers from below and from above. Which one changes nothing for genuine pairs and much for strangers?</summary>
 #
@@ -226,7 +226,7 @@ for ax in axes[:, 0]:
 #
 # - **There is a cliff, not a slope.** Cosines fall steadily, but the threshold turns that into nothing, nothing, and then nearly all. Tests at mild levels do not find the edge.
 # - **Loss of detail does the most harm, and on both sides.** Blur, few pixels, heavy compression, covered faces and darkness end with few people recognised and with many strangers alike.
-# - **One turned head is worse than two.** Compared with a frontal picture a far turned head fails; compared with another head turned as far it mostly passes. Put several poses into the gallery.
+# - **One turned head is worse than two.** Compared with a frontal picture a far turned head often fails; compared with another picture turned as far it nearly always passes, and strangers pass more often, too. Put several poses into the gallery.
 # - **Years wear a gallery out.** The picture taken young finds the aged person less and less, and no camera helps.
 # - **Tone of skin, with all else held still, moves the false matches, not the misses.** In this renderer, with this network: everybody at the darkest tone of the four still matches their own picture, and many more strangers do as well. Nothing in the genuine pairs would have warned of it.
 
@@ -257,6 +257,12 @@ assert dark > 2 * light
 # ### Break it: a threshold for plain pictures, on others
 #
 # What would the threshold have to be? For pictures that are all blurred alike it can be chosen anew, so that one pair of strangers in a hundred matches. That is the same promise as before; see what it costs, with a sharp picture in the gallery and with one from the same camera.
+#
+# <details class="predict"><summary>Predict before you run: at six pixels of blur, how many people does the new threshold still find, with a sharp gallery and with a blurred one?</summary>
+#
+# The threshold must rise above what blurred strangers share. A sharp picture shares nothing of that with the probe; a blurred one does.
+#
+# </details>
 
 # %%
 for sigma in (2, 4, 6):
@@ -327,7 +333,7 @@ print(f"across {matrix[~np.eye(6, dtype=bool)].min():.1f} to {matrix[~np.eye(6, 
 #
 # Do the groups differ among themselves, beyond all of them being above 1 %? Now with intervals, which draw people again and not pairs, because one person with an unlucky face is in many pairs.
 
-# %% mystnb={"image": {"alt": "Two panels with eight rows, three settings of the renderer and their groups. Left, false match rate within each group with intervals: all above the dashed line at one per cent, the middle thirds lowest, the outer thirds of melanin and the high third of age near two per cent. Right, false non-match rates: intervals between about three and eight per cent that mostly overlap."}}
+# %% mystnb={"image": {"alt": "Two panels with eight rows, three settings of the renderer and their groups. Left, false match rate within each group with intervals: all above the dashed line at one per cent but for the middle third of age, whose interval just reaches below it; the middle thirds lowest, the outer thirds of melanin and the high third of age near two per cent. Right, false non-match rates: intervals between about three and eight per cent that mostly overlap; a dashed line at the rate of all."}}
 rows = {f"{setting} {name}": errors for setting in ("masculine", "melanin", "age")
         for name, errors in at[0.01]["groups"][setting].items()}  # fmt: skip
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.4), sharey=True)
@@ -375,7 +381,7 @@ for row in record["cause"]:
     assert row["taught"] == "all" or (low < high) == (row["taught"] == "low")
 
 # %% [markdown]
-# In all four runs with one third alone, the third that was *not* shown has more false matches: the data are a cause, and whoever leaves people out of a training set has them mistaken for each other. But with everybody shown both outer thirds stay above the middle one, so that balance alone does not end it. How much is said by this? The direction, twice each. These networks are poor, they miss about nine pairs in ten, and nothing follows from them for the size of the effect in a good one.
+# In all four runs with one outer third alone, the *other* outer third has more false matches: the data are a cause, and whoever leaves people out of a training set has them mistaken for each other. But with everybody shown both outer thirds stay above the middle one, so that balance alone does not end it. How much is said by this? The direction, twice each. These networks are poor, they miss about nine pairs in ten, and nothing follows from them for the size of the effect in a good one.
 #
 # ### Break it: one threshold for all, in the worst group
 #
@@ -399,7 +405,7 @@ print(f"\nwith your forty people some pair changes its answer with the label alo
 # %% [markdown]
 # **What it repairs.** False matches are equal by construction, within the groups that were named. Whether they are equal for sub-groups, or for groups nobody named, is open.
 #
-# **What it breaks.** The burden moves: groups with the higher threshold are turned away more often, so equal false matches are bought with unequal misses. No choice of thresholds makes both equal where the score distributions differ. The system needs a group label for everyone at the time of use: from whom? Guessed from the picture, it is a second recogniser with errors of its own, and one whose purpose many laws forbid or restrict; asked for, it can be answered falsely. And there is a border: the same pair of pictures matches or not according to the third somebody was put into, which a hundredth of `melanin` may decide.
+# **What it breaks.** The burden moves: groups with the higher threshold are turned away more often, so equal false matches are bought with unequal misses. Both can be equal only where the groups' ROC curves meet. The system needs a group label for everyone at the time of use: from whom? Guessed from the picture, it is a second recogniser with errors of its own, and one whose purpose many laws forbid or restrict; asked for, it can be answered falsely. And there is a border: the same pair of pictures matches or not according to the third somebody was put into, which a hundredth of `melanin` may decide.
 #
 # The honest order: better pictures for everybody, better training, one threshold that is safe for the *worst* group, and then to tell everybody what that costs.
 #
@@ -472,7 +478,7 @@ assert bpcer < 0.25 and apcer["print"] < 0.25 and apcer["screen"] > 0.75
 #
 # ### Morphs: one passport for two
 #
-# An image halfway between two people, handed in for one passport, may open the gate for both. Ferrara, Franco and Maltoni showed it for passports in 2014 (["The magic passport"](https://doi.org/10.1109/BTAS.2014.6996240)). With embeddings on a sphere the geometry is plain: if the morph lands near the middle of the arc, its angle to each is half of theirs. It passes if
+# An image halfway between two people, handed in for one passport, may open the gate for both. Ferrara, Franco and Maltoni showed it for passports in 2014 (["The magic passport"](https://doi.org/10.1109/BTAS.2014.6996240)). With embeddings on a sphere the geometry is plain: if the morph lands near the middle of the arc, its angle to each is half of theirs. With the morph $M$, fresh pictures $B_1$, $B_2$ of the two and the threshold $t$, it passes for both if
 #
 # $$ \min\bigl(\cos(f(M), f(B_1)),\; \cos(f(M), f(B_2))\bigr) > t. \tag{13.4} $$
 #
@@ -480,7 +486,7 @@ assert bpcer < 0.25 and apcer["print"] < 0.25 and apcer["screen"] > 0.75
 #
 # <details class="predict"><summary>Predict before you run: with a look-alike among forty, how many of twenty morphs open for both? And with a stranger?</summary>
 #
-# By the geometry above nearly all of look-alikes. Strangers' vectors are at a right angle at best; what counts then is whether the morph lands on the arc between them at all.
+# By the geometry above nearly all of look-alikes. Strangers' vectors are at about a right angle; what counts then is whether the morph lands on the arc between them at all.
 #
 # </details>
 
@@ -509,15 +515,13 @@ for name in ("a stranger", "the most alike of all"):
     for kind in ("pixels", "heads"):
         row = attacks[f"morph of {kind}, {name}"]
         low, high = wilson(row["accepted"] / row["people"], row["people"])
+        print(f"record, {kind:6s} with {name}: {100 * row['accepted'] / row['people']:.0f} %", end=" ")
         print(
-            f"record, {kind:6s} with {name:21s}: {100 * row['accepted'] / row['people']:.0f} % open for both", end=" "
-        )
-        print(
-            f"({100 * low:.0f} to {100 * high:.0f}); without a morph {attacks[f'before, {name}']['accepted']} of {n} match"
+            f"({100 * low:.0f} to {100 * high:.0f}) open for both;\n    mean of the weaker cosine {row['cosine']:.2f}; without a morph {attacks[f'before, {name}']['accepted']} of {n} match"
         )
 
 # %% [markdown]
-# With a stranger a quarter of the morphs work, with the most alike of 200 people nine in ten. (Half of those look-alikes match each other without any morph: that is what 1 % means when the impostor may choose among two hundred.) The crude mean of pixels does as well as the clean head, because the network never asks whether the edges are doubled. Against morphs help pictures taken *at* the office instead of handed in, and detectors that compare the document with the live picture. A higher threshold helps little: the cosine of 0.71 comes with the geometry.
+# With a stranger a quarter of the morphs work, with the most alike of 200 people nine in ten. (Half of those look-alikes match each other without any morph: that is what 1 % means when the impostor may choose among two hundred.) The crude mean of pixels does as well as the clean head, because the network never asks whether the edges are doubled. Against morphs help pictures taken *at* the office instead of handed in, and detectors that compare the document with the live picture. A higher threshold stops some of them, and turns away rightful people with less than perfect pictures along with them.
 #
 # ### A pattern nobody sees
 #
@@ -652,7 +656,7 @@ for row in (two, four):
     print(f"record, PGD at eps {row['eps']}: {row['accepted']} of {n} accepted; after {kinds}")
 
 # %% [markdown]
-# At 2 grey levels the way to the camera costs the attacker many of the successes, at 4 hardly any. "Another picture" is the line to worry about: the pattern was computed against picture A of the victim and opens picture B just as well. It has not learned a picture; it has learned a direction.
+# At 2 grey levels compression and new alignment cost the attacker many of the successes, at 4 hardly any. "Another picture" is the line to worry about: the pattern was computed against picture A of the victim and opens picture B nearly as well. It has not learned a picture; it has learned a direction.
 #
 # What this shows and what not. The attacker had the network's weights, and changed the *file*, after the camera. From outside, without weights, one attacks a copy or asks the system many times; with a pattern printed on glasses, the changes must be large and survive light. Both have been done, neither was measured here. And a **defence** is not a filter that beats one attack of one strength: every figure above was made by an attacker who did not know of the JPEG step, and one who does includes it in the gradient. What can be done: training with such pictures, which costs some accuracy; limiting attempts and hiding scores; and sensors whose files nobody can exchange.
 #
@@ -681,7 +685,7 @@ print("withdrawn, or made of what was withdrawn:", ", ".join(entry.name for entr
 #
 # ### When not to deploy
 #
-# Let $m$ people be on a list and $n$ others pass a gate in a day. If comparisons were independent, a passer-by would raise a false alarm with probability $1 - (1 - \mathrm{FMR})^m$, so that
+# Let $m$ people be on a list and $n$ others pass a gate in a day. If comparisons were independent, a passer-by would raise a false alarm with probability $1 - (1 - \mathrm{FMR})^m$, which is (12.3), so that
 #
 # $$ \mathrm{E}[\text{false alarms a day}] = n \bigl(1 - (1 - \mathrm{FMR})^m\bigr). \tag{13.7} $$
 #

@@ -13,7 +13,7 @@
 #
 # <a class="colab" href="https://colab.research.google.com/github/facelib-course/facelib-course/blob/main/notebooks/15_a_million_identities.ipynb">Open in Colab</a>
 #
-# The backbone does not know how many people there are. The head does: it has a centre for each of them, and a logit for each of them and each picture of the batch. With ten thousand people nobody notices. With a million, head and logits are several times larger than everything else, and a training step does not fit on the card. There are three ways to pay: the same softmax a block at a time, a sample of it, or a share of it on every card. Two of the three are exact.
+# The backbone does not know how many people there are. The head does: it has a centre for each of them, and a logit for each of them and each picture of the batch. With ten thousand people nobody notices. With a million, head and logits are several times larger than everything else, and a training step asks for more memory than many cards have. There are three ways to pay: the same softmax a block at a time, a sample of it, or a share of it on every card. Two of the three are exact.
 #
 # **You will be able to**
 # - count the bytes of a head before the run is started, and say at how many people it overtakes the backbone;
@@ -169,7 +169,7 @@ print(f"measured over computed at a million: {dots[-1] / (bytes_of(1e6, 256)[1] 
 assert abs(dots[-1] / (bytes_of(1e6, 256)[1] / 1e9) - 1) < 0.02
 
 # %% [markdown]
-# (The dot at 10,000 lies below the line, as so small a step finds room in what the process had used before.) At a million people centres and step take 14 GB before the first picture has been looked at. Half a gigabyte is the network. What the activations of the network take is not in the figure: it grows with the batch, and not with the people.
+# (The dot at 10,000 lies below the line, as so small a step finds room in what the process had used before.) At a million people centres and step take 14 GB, the network with gradient and velocity half a gigabyte. What its activations take is not in the figure: it grows with the batch, and not with the people.
 
 # %% [markdown]
 # ## First way: the same softmax, in blocks
@@ -178,11 +178,11 @@ assert abs(dots[-1] / (bytes_of(1e6, 256)[1] / 1e9) - 1) < 0.02
 #
 # $$ m' = \max(m, \max_{j \in \text{block}} z_j), \qquad S' = S\, e^{m - m'} + \sum_{j \in \text{block}} e^{z_j - m'}, \tag{15.2} $$
 #
-# and at the end $\log \sum_j e^{z_j} = m + \log S$ (Milakov and Gimelshein 2018). Whenever a larger logit turns up, what has been summed before is brought to the new measure.
+# and at the end $\log \sum_j e^{z_j} = m + \log S$ ([Milakov and Gimelshein 2018](../book/bibliography.md), algorithm 3). Whenever a larger logit turns up, what has been summed before is brought to the new measure.
 #
 # <details class="predict"><summary>Predict before you run: six logits, 2, 5, 1, 9, 3, 4, two at a time. What are m and S after the first block? What happens to S when the 9 arrives?</summary>
 #
-# m = 5 and S = 1 + exp(-3), about 1.05. With the 9 the old sum shrinks by exp(-4) to 0.02, and the 9 itself adds 1: from then on S is about 1.02.
+# m = 5 and S = 1 + exp(-3), about 1.05. With the 9 the old sum shrinks by exp(-4) to 0.02, and the 9 itself adds 1: S is about 1.02, and the last block hardly adds to it.
 #
 # </details>
 
@@ -250,7 +250,7 @@ for block in (1, 4, 11):
 print(f"loss {wanted[0]:.4f}, as by autograd, and both gradients: blocks of 1, 4 and 11 classes")
 
 # %% [markdown]
-# `facelib.chunked_cross_entropy` does this for any margin that moves the own logit only, with the normalisation of the centres inside the blocks. It must be the same loss and gradient as the dense head's.
+# [facelib.chunked_cross_entropy](../book/api.md) does this for any margin that moves the own logit only, with the normalisation of the centres inside the blocks. It must be the same loss and gradient as the dense head's.
 
 
 # %%
@@ -279,7 +279,7 @@ for name, a, b in zip(("loss", "of x", "of W"), gradients(dense, *problem), grad
 #
 # </details>
 
-# %% mystnb={"image": {"alt": "Left, counted megabytes that a step adds over the number of people, 1,000 to 100,000, logarithmic: the dense step lies about ten times above the gradient that both must make; the step in blocks meets the line of the gradient from 10,000 people on. Right, measured memory beyond centres and gradient and measured time of the step in blocks, as a share of the dense step's, at 10,000, 100,000 and a million people: memory stays below a tenth, time falls from 0.97 to 0.36."}}
+# %% mystnb={"image": {"alt": "Left, counted megabytes that a step adds over the number of people, 1,000 to 100,000, logarithmic: the dense step lies about ten times above the gradient that both must make; the step in blocks comes down to the line of the gradient at 30,000 to 100,000 people. Right, measured memory beyond centres and gradient and measured time of the step in blocks, as a share of the dense step's, at 10,000, 100,000 and a million people: memory stays below a tenth, time falls from 0.97 to 0.36."}}
 sizes = [1_000, 3_000, 10_000, 30_000, 100_000]
 added = {
     name: [count(step, *batch_of(n, 64, 32))[0] / 1e6 for n in sizes]
@@ -326,11 +326,11 @@ assert products == {"dense": 3, "in blocks": 4}
 # %% [markdown]
 # ## Second way: a sample
 #
-# Most centres say nothing to most pictures. PartialFC (An et al. 2021, 2022) takes into a step the classes of the batch, always, and a random share of the others, so that a share $r$ of all classes is there. Logits, gradient and arithmetic shrink with $r$. It is no longer the same loss. Let $R$ be the sum of the exponentials of all others, measured from the own logit. Then
+# Most centres say nothing to most pictures. PartialFC ([An et al. 2021, 2022](../book/bibliography.md)) takes into a step the classes of the batch, always, and a random share of the others, so that a share $r$ of all classes is there. Logits, gradient and arithmetic shrink with $r$. It is no longer the same loss. Let $R$ be the sum of the exponentials of all others, measured from the own logit. Then
 #
 # $$ \begin{aligned} L &= \log(1 + R), & R &= \sum_{j \ne y} e^{z_j - z_y}, \\[1ex] L_r &= \log(1 + R_S), & R_S &= \sum_{j \in S,\, j \ne y} e^{z_j - z_y} . \end{aligned} \tag{15.4} $$
 #
-# Each other is in the sample $S$ with probability $r$, so that $R_S$ is $rR$ on average; and as the logarithm is bent downwards,
+# Each of the others is in the sample $S$ with probability $r$ (we leave aside that the batch's own classes always are), so that $R_S$ is $rR$ on average; and as the logarithm is bent downwards,
 #
 # $$ \mathbb{E}\, L_r \;\le\; \log(1 + r R) \;\approx\; L - \log\frac{1}{r} \quad \text{where } rR \gg 1 . \tag{15.5} $$
 #
@@ -365,7 +365,7 @@ print("labels ", labels.tolist(), "\ndrawn  ", drawn.tolist(), "\nplaces ", plac
 assert torch.equal(drawn[places], labels) and len(drawn.unique()) == 15
 
 # %% [markdown]
-# `facelib.PartialFC.draw` returns the centres of the drawn classes and the places. It draws in another way, which needs no random number for each of a million classes; the loss on its sample must be that of the dense head with only those columns. And a rate of 1 must be the dense head.
+# `facelib.PartialFC.draw` ([facelib.heads](../book/api.md)) returns the centres of the drawn classes and the places. It draws in another way, which needs no random number for each of a million classes; the loss on its sample must be that of the dense head with only those columns. And a rate of 1 must be the dense head.
 
 # %%
 partial = facelib.PartialFC(8, 50, rate=0.3)
@@ -528,7 +528,7 @@ for name, mark, colour in (
 axes[0].set(xscale="log", xlabel="rate r", ylabel="TAR at FAR 1e-3, %")
 axes[0].legend(fontsize="x-small")
 drawn = np.maximum(np.ceil(shares * 6000), 64)
-axes[1].plot(shares, 3 * 64 * 32 * drawn * 300 / 1e9, "o-")
+axes[1].plot(shares, 4 * 64 * 32 * drawn * 300 / 1e9, "o-")
 _ = axes[1].set(xscale="log", yscale="log", xlabel="rate r", ylabel="multiplications of the head, billions")
 
 # %%
@@ -700,7 +700,7 @@ assert all(torch.allclose(a, b, atol=1e-12) for a, b in zip(got, wanted, strict=
 print(f"loss {got[0]:.4f} and both gradients as with all classes in one place")
 
 # %% [markdown]
-# Blocks and shards are the same idea, once in time and once in space: `block_gradient` has not changed. `facelib.ShardedClassifier` and `facelib.sharded_cross_entropy` do it with any margin of the block-wise kind, in blocks on each card as well. In one process the world has size one; with `torchrun` the same lines hold a half each. Here are two processes on one CPU, which speak through gloo, each with half of the batch and half of the classes.
+# Blocks and shards are the same idea, once in time and once in space: `block_gradient` has not changed. `facelib.ShardedClassifier` and `facelib.sharded_cross_entropy` ([facelib.heads](../book/api.md)) do it with any margin of the block-wise kind, in blocks on each card as well. In one process the world has size one; with `torchrun` the same lines hold a half each. Here are two processes on one CPU, which speak through gloo, each with half of the batch and half of the classes.
 
 # %%
 Path("shards.py").write_text(
@@ -744,7 +744,7 @@ assert done.stdout.count("as dense: True") == 2
 # %% [markdown]
 # ### What travels
 #
-# With $N$ cards and a batch of $B$ in all, an exchange of $n$ bytes of which each card has an $N$-th (a gathering) brings $\frac{N-1}{N} n$ bytes to each of them; a sum over all of $n$ bytes twice that, in the way that is cheapest for everybody (Patarasuk and Yuan 2009). `sharded_cross_entropy` gathers embeddings and labels (8 bytes), sums four numbers a row (one more than (15.7), for the accuracy), and sums the gradient of the embeddings. Data parallel sums the gradient of $W$. The bytes that arrive at each card in a step are
+# With $N$ cards and a batch of $B$ in all, an exchange of $n$ bytes of which each card has an $N$-th (a gathering) brings $\frac{N-1}{N} n$ bytes to each of them; a sum over all of $n$ bytes twice that, in the way that is cheapest for everybody ([Patarasuk and Yuan 2009](../book/bibliography.md)). `sharded_cross_entropy` gathers embeddings and labels (8 bytes), puts together four numbers a row (one more than (15.7), for the accuracy; a maximum travels as a sum does), and sums the gradient of the embeddings. Data parallel sums the gradient of $W$. The bytes that arrive at each card in a step are
 #
 # $$ \text{sharded} = \tfrac{N-1}{N} \, B\, (12 D + 40), \qquad \text{data parallel} = \tfrac{N-1}{N} \, 8\, C D . \tag{15.8} $$
 #
@@ -791,9 +791,11 @@ assert np.isclose(large / small, 8 * 1e6 * 512 / (1024 * (12 * 512 + 40)))
 # torchrun --nnodes 2 --node-rank 1 --nproc-per-node 8 --master-addr 10.0.0.1 --master-port 29500 my_training.py
 # ```
 #
-# and in `my_training.py` the backbone alone goes into `DistributedDataParallel`, the head stays outside:
+# and in `my_training.py` each process takes a card of its own, the backbone alone goes into `DistributedDataParallel`, the head stays outside:
 #
 # ```python
+# torch.distributed.init_process_group("nccl")
+# torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
 # network = DistributedDataParallel(backbone.cuda())
 # head = facelib.ShardedClassifier(512, classes, generator=torch.Generator().manual_seed(0)).cuda()
 # ...
@@ -811,7 +813,7 @@ from facelib.train.model import make_head
 print(make_head(Recipe(), 10_000), make_head(Recipe(head="partial", rate=0.1), 10_000), sep="\n")
 
 # %% [markdown]
-# We have no eight cards and no million people to train on. Those who have, have published their figures: the authors of PartialFC, in the README of [arcface_torch](https://github.com/deepinsight/insightface/tree/master/recognition/arcface_torch) (tables of speed and memory; see also An et al. 2022 in the [bibliography](../book/bibliography.md)), on eight V100 cards of 32 GB with made-up people. **These are theirs**; nothing of it was measured here.
+# We have no eight cards and no million people to train on. Those who have, have published their figures: the authors of PartialFC, in the README of [arcface_torch](https://github.com/deepinsight/insightface/tree/master/recognition/arcface_torch) (tables of speed and memory; see also [An et al. 2022](../book/bibliography.md)), on eight V100 cards of 32 GB with made-up people. **These are theirs**; nothing of it was measured here.
 
 # %%
 published = {  # people: pictures a second and MB on each card, for data parallel, model parallel, PartialFC 0.1
@@ -828,7 +830,7 @@ for classes, cells in published.items():
     print(f"{classes:10,}" + "".join(f"{text:>26}" for text in texts))
 
 # %% [markdown]
-# What does one more person take on each card? That is the slope of each column. Beside it is (15.1) with eight cards and a batch of 1,024 in all; the batch is our guess, since the table does not give it.
+# What does one more person take on each card? That is the slope of each column. Beside it is (15.1) with eight cards and a batch of 1,024 in all, that of the example commands in `docs/speed_benchmark.md` there; the table itself gives none.
 
 # %%
 ends = ((125_000, 1_400_000), (1_400_000, 5_500_000), (8_000_000, 29_000_000))  # of each way
@@ -945,7 +947,7 @@ assert next_card - own_card > 0.05 and (lost > 0).all()
 
 
 # %% [markdown]
-# Under the exact softmax it makes no difference on which card a person is. With a softmax on every card the nearest rival is on another card, where nobody pushes, and strangers are recognised worse in all three seeds. The run itself looks sound: the loss falls, and it is lower than that of the exact run.
+# Under the exact softmax it makes no difference on which card a person is. With a softmax on every card the nearest rival is on another card, where nobody pushes, and strangers are recognised worse in all three seeds. The loss gives no warning: for the same network it is lower than the exact one.
 #
 # ## Exercises
 #
@@ -1100,7 +1102,7 @@ check.break_even(break_even)
 #     return batch * (12 * size + 40) / (8 * size)
 # ```
 #
-# About one and a half times the batch. Any set of faces has more people than that.
+# About one and a half times the batch. Sets that are trained on several cards have more people than that.
 #
 # </details>
 
@@ -1134,7 +1136,7 @@ check.break_even(break_even)
 # </details>
 # <details class="quiz"><summary>B · The same numbers are added in another order</summary>
 #
-# Right: float32 addition is not associative. In float64 the two agreed to twelve places above.
+# Right: float32 addition is not associative. In float64 our own blocks agreed with autograd to twelve places.
 #
 # </details>
 # <details class="quiz"><summary>C · The backward pass computes the cosines anew</summary>
@@ -1192,7 +1194,7 @@ check.break_even(break_even)
 #
 # This is the last lesson. A face has gone all the way: found, placed, embedded, compared, judged, shipped. Three things to do next:
 #
-# - **Train on photographs.** [Lesson 10](10_training.ipynb) runs as it is on VGGFace2 with one changed line, and [lesson 08](08_data.ipynb) says how to get it on disk. [A head in your own training loop](../book/heads.md) has everything of this lesson in a few lines.
+# - **Train on photographs.** [Lesson 10](10_training.ipynb) runs as it is on VGGFace2 with one changed line, and [lesson 08](08_data.ipynb) says how it lies on disk. [A head in your own training loop](../book/heads.md) has everything of this lesson in a few lines.
 # - **Put it somewhere.** [Lesson 14](14_export_and_serve.ipynb) exports and serves.
 # - **Ask whether you should.** [Lesson 13](13_where_it_fails.ipynb) ends with a list of questions that stay open after the best training run. None of them is answered by more people in the head.
 #

@@ -35,12 +35,18 @@ def repair_right(network, first=1 / 11, factor=12 / 11):
     return network
 
 
+def repair_with_gradients(network):
+    network.box.weight *= 12 / 11
+    return network
+
+
 @pytest.mark.parametrize(
     ("exercise", "answer", "says"),
     [
         ("best_square", lambda w, h: w / h, "in one between|one in between"),
         ("best_square", lambda w, h: 0.8, "expected"),
         ("mirror", lambda offsets, landmarks: None, "still open"),
+        ("mirror", lambda offsets, landmarks: offsets, "two tensors"),
         ("mirror", mirror_without_names, "left eye"),
         ("mirror", mirror_signs_only, "change places"),
         ("mirror", mirror_in_place, "input"),
@@ -49,6 +55,7 @@ def repair_right(network, first=1 / 11, factor=12 / 11):
         ("masked_mean", lambda losses, mask: losses[mask].sum() / len(losses), "three of five"),
         ("masked_mean", lambda losses, mask: float(losses[mask].sum().detach() / max(1, int(mask.sum()))), "gradient"),
         ("repair", lambda network: network, "what they were"),
+        ("repair", repair_with_gradients, "leaf Variable"),
         ("repair", lambda network: repair_right(network, first=0), "bias needs more"),
         ("repair", lambda network: repair_right(network, factor=11 / 12), "boxes"),
     ],

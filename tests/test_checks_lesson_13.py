@@ -45,6 +45,15 @@ def errors_without_nan(*given: Any) -> Any:
     return fmr, np.nan_to_num(fnmr)
 
 
+def errors_of_nobody(*given: Any) -> Any:
+    fmr, fnmr = group_errors(*given)
+    return np.nan_to_num(fmr), fnmr
+
+
+def errors_at_the_threshold(scores: Any, people: Any, groups: Any, threshold: float) -> Any:
+    return group_errors(scores, people, groups, np.nextafter(threshold, -1))
+
+
 def errors_with_itself(*given: Any) -> Any:
     right, loose = group_errors(*given), group_errors(*given, diagonal=0)
     return right[0], np.where(np.isnan(right[1]), np.nan, loose[1])
@@ -91,6 +100,8 @@ def test_right_answers_pass() -> None:
         (errors_across, "across groups belong to neither"),
         (errors_of_all_pairs, "two people"),
         (errors_without_nan, "unknown"),
+        (errors_of_nobody, "group of one person"),
+        (errors_at_the_threshold, "a match lies above"),
         (errors_with_itself, "compared with itself"),
         (lambda *given: group_errors(*given)[0], "two arrays"),
         (lambda *given: group_errors(*given)[::-1], "false match rates"),

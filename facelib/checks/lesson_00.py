@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from . import NotYet, exercise, expect
+from . import OPEN, NotYet, exercise, expect, parts
 
 
 @exercise("0.1")
@@ -35,7 +35,7 @@ def identify(answer: Callable[..., Any]) -> str:
     probe /= np.linalg.norm(probe)
     found = answer(probe, gallery, 0.5)
     if found is ...:
-        raise NotYet("still open; replace the ... by your answer")
+        raise NotYet(OPEN)
     if found != 2:
         raise NotYet(f"the probe is most like person 2; got {found}")
     unknown = np.full(4, 0.5)
@@ -52,8 +52,8 @@ def error_rates(answer: Callable[..., Any]) -> str:
     scores = np.array([0.9, 0.8, 0.4, 0.7, 0.6, 0.2, 0.1])
     same = np.array([True, True, True, False, False, False, False])
     for threshold, want in ((0.5, (2 / 4, 1 / 3)), (0.7, (1 / 4, 1 / 3)), (0.0, (1, 0)), (1.0, (0, 1))):
-        got = answer(scores, same, threshold)
+        got = parts(answer(scores, same, threshold), 2, "a tuple is wanted: false accepts, false rejects")
         if any(value is ... for value in got):
-            raise NotYet("still open; replace the ... by your answer")
+            raise NotYet(OPEN)
         expect(got, want, f"threshold {threshold}")
     return "right: the two errors trade places as the threshold moves."

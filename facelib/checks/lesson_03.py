@@ -11,7 +11,7 @@ import torch
 from ..detect.boxes import refine
 from ..detect.training import TeachablePNet
 from ..detect.training_samples import named_windows
-from . import NotYet, answered, exercise, expect
+from . import NotYet, answered, exercise, expect, parts
 
 
 @exercise("3.1")
@@ -34,9 +34,7 @@ def mirror(answer: Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, to
     offsets = torch.rand(6, 4, generator=generator) - 0.5
     landmarks = torch.rand(6, 5, 2, generator=generator)
     kept = offsets.clone(), landmarks.clone()
-    got = answer(offsets, landmarks)
-    answered(got)
-    moved, points = got
+    moved, points = parts(answer(offsets, landmarks), 2, "two tensors are wanted, the offsets and the landmarks")
     x1, y1, x2, y2 = kept[0].unbind(1)
     if torch.is_tensor(moved) and moved.shape == (6, 4) and torch.allclose(moved[:, 0], -x1):
         raise NotYet("the new left edge comes from the old right one: the two offsets change places and signs")
@@ -84,8 +82,8 @@ def repair(answer: Callable[[TeachablePNet], TeachablePNet]) -> str:
     crops = torch.rand(40, 3, 12, 12, generator=torch.Generator().manual_seed(35)) * 2 - 1
     with torch.no_grad():
         before = copy.deepcopy(network).answers(crops)
-        repaired = answer(network)
-        answered(repaired)
+    repaired = answered(answer(network))  # outside no_grad, as the reader calls it
+    with torch.no_grad():
         after = repaired.answers(crops)
     seen = torch.tensor([[30.0, 20.0, 78.0, 68.0]])
     want = refine(seen, before[1], corner_pixels=0)  # the faces that the network meant

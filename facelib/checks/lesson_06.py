@@ -71,7 +71,7 @@ def closest(answer: Callable[[float, float], float]) -> str:
     expect(got, np.arccos(0.65), "CosFace with m = 0.35", 1e-6)
     expect(answer(0.0, 0.0), 0.0, "no margin at all", 1e-6)
     expect(answer(0.3, 0.2), np.arccos(np.cos(0.3) - 0.2), "the combination of 0.3 and 0.2", 1e-6)
-    return "right: ArcFace at its m; CosFace with 0.35 already at 49 degrees, and look-alikes are closer than that"
+    return "right: ArcFace at its m; CosFace with 0.35 at 49 degrees; centres of look-alikes may come closer"
 
 
 @exercise("6.4")

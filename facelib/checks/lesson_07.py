@@ -38,7 +38,7 @@ def warm_up(answer: Callable[..., Margin]) -> str:
         got: Any = answer(full, done)
         answered(got)
         if full.m != 0.5:
-            raise NotYet("the reader's margin itself was changed; make another one")
+            raise NotYet("your check's margin was changed in place; make a new one")
         if not isinstance(got, ArcFace) or got.s != 16:
             raise NotYet("the rule or its scale is another one; only m may move")
         expect(got.m, 0.5 * share, f"m when {done:g} of the training is done, for m = 0.5 and whole = 0.3", 1e-9)

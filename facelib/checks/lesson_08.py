@@ -118,7 +118,7 @@ def in_validation(answer: Callable[..., Any]) -> str:
     if [answer(name, 0.2, 0) for name in reversed(names)] != got[::-1]:
         raise NotYet("a second call for the same name gave another side; only name, share and seed may decide")
     if [answer(name, 0.2, 1) for name in names] == got:
-        raise NotYet("the seed makes no difference: it belongs into the text that is hashed")
+        raise NotYet("the seed makes no difference: it belongs in the text that is hashed")
     part = float(np.mean(got))
     if not 0.15 < part < 0.25:
         raise NotYet(f"{part:.0%} of 2,000 people are in validation at a share of 20 %")

@@ -178,4 +178,4 @@ def cost(answer: Callable[..., Any]) -> str:
             raise NotYet(f"{memory:g} GB for a million people: {why}")
     expect(memory, 7.68, "gigabytes for a million people, 512 numbers, a batch of 128", 1e-3)
     expect(answer(3.1e6, 20, 3389, 8631, 512, 1024)[1], 12 * 8631 * 1536 / 1e9, "VGGFace2's head, batch 1,024", 1e-6)
-    return "right: and now it is clear why a million people need more than one card"
+    return "right: with a million people the head, not the network, decides what fits"

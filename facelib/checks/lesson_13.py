@@ -34,6 +34,11 @@ def group_errors(answer: Callable[..., Any]) -> str:
     expect(fnmr[0], 0.0, "false non-match rate of group 0 in the small example")
     if not np.isnan(fnmr[1]):
         raise NotYet(f"group 1 has no pair of one person: its false non-match rate is unknown, np.nan, not {fnmr[1]}")
+    tied = _two(answer(scores.copy(), people, groups, 0.8))[0]
+    expect(tied, [0.0, 0.0], "false match rates at 0.8, where one pair scores 0.8 (a match lies above)")
+    alone = _two(answer(scores[2:, 2:].copy(), people[2:], np.array([0, 1, 1]), 0.5))[0]
+    if alone.shape != (2,) or not np.isnan(alone[0]):
+        raise NotYet("a group of one person has no pair of two: its false match rate is unknown, np.nan")
     random = np.random.default_rng(13)
     people = np.repeat(np.arange(12), 3)
     groups, vectors = np.repeat(random.permutation(np.arange(12) % 3), 3), random.normal(size=(36, 4))

@@ -45,7 +45,7 @@ Embed = Callable[[np.ndarray], np.ndarray]
 
 
 def parity(reference: Embed, other: Embed, crops: np.ndarray) -> Parity:
-    """Compare two embedders on the same crops, uint8 (N, H, W, 3), N >= 2.
+    """Compare two embedders on the same crops, uint8 (N, H, W, 3), N >= 2 (lesson 14, eq. 14.2).
 
     What stands before the network is compared as well: wrong colours, mean or size lower the cosine as a wrong weight
     does. Embeddings of different lengths or with a NaN never agree.
