@@ -76,7 +76,11 @@ class Embedder:
                 return cls(*_safetensors(file, preprocess, device), file.stem)
         if path.suffix != ".onnx":
             known = ", ".join(f'"{name}"' for name in (*SHIPPED, "hog"))
-            raise WeightsError(f"{source}: neither a known embedder ({known}) nor a .safetensors or .onnx file")
+            hint = "; of a run, give weights.safetensors, which lies beside its checkpoints once it has ended"
+            raise WeightsError(
+                f"{source}: neither a known embedder ({known}) nor a .safetensors or .onnx file"
+                + (hint if path.suffix == ".pt" else "")
+            )
         if not path.is_file():
             raise WeightsError(f"{path}: no such file")
         return cls.of_onnx(path.read_bytes(), path, preprocess)

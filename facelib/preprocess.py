@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import cv2
 import numpy as np
 
-from .errors import ImageError
+from .errors import FaceLibError, ImageError
+
+LARGEST = 4096  # pixels; no network for faces wants more, and a damaged file may ask for anything
+NUMBER = (int, float, np.integer, np.floating)
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,12 @@ class Preprocess:
         In the network's colour order. The default, 0.5 and 0.5, maps 0..255 to [-1, 1].
     template, detector : str
         How the training crops were made, so that yours can be made alike.
+
+    Raises
+    ------
+    FaceLibError
+        For a size that is not from 1 to 4096, another order of colours, a mean or std that is not three finite
+        numbers, and a std that is not above 0.
     """
 
     size: int = 112
@@ -35,10 +44,19 @@ class Preprocess:
     detector: str = "mtcnn"
 
     def __post_init__(self) -> None:
+        if not isinstance(self.size, (int, np.integer)) or not 1 <= self.size <= LARGEST:
+            raise FaceLibError(f"size {self.size!r}: expected pixels from 1 to {LARGEST}")
         if self.colour not in ("RGB", "BGR"):
-            raise ValueError(f'colour must be "RGB" or "BGR", not {self.colour!r}')
-        if min(self.std) <= 0 or self.size < 1:
-            raise ValueError(f"std and size must be above 0, got {self.std} and {self.size}")
+            raise FaceLibError(f'colour {self.colour!r}: expected "RGB" or "BGR"')
+        limits = np.finfo(np.float32)
+        for name, least, kind in (
+            ("mean", limits.min, "finite numbers"),
+            ("std", limits.tiny, "finite numbers above 0"),
+        ):
+            values = getattr(self, name)
+            three = isinstance(values, (tuple, list, np.ndarray)) and len(values) == 3
+            if not three or not all(isinstance(v, NUMBER) and float(least) <= v <= float(limits.max) for v in values):
+                raise FaceLibError(f"{name} {values!r}: expected three {kind}")
 
     def __call__(self, crops: np.ndarray) -> np.ndarray:
         """uint8 (N, H, W, 3) -> float32 (N, 3, size, size)."""
@@ -61,7 +79,16 @@ class Preprocess:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Preprocess:
-        """What ``to_dict`` gave, also after JSON has made lists of its tuples."""
+        """What ``to_dict`` gave, also after JSON has made lists of its tuples.
+
+        Raises
+        ------
+        FaceLibError
+            For anything else.
+        """
+        known = {field.name for field in fields(cls)}
+        if not isinstance(values, dict) or not values.keys() <= known:
+            raise FaceLibError(f"preprocess {values!r}: expected no other names than {', '.join(sorted(known))}")
         own: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
         }

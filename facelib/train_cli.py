@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
 import sys
 from pathlib import Path
@@ -19,9 +20,12 @@ _KINDS = {"int": int, "float": float, "str": str}
 
 
 class Numbers(click.ParamType):
-    """Numbers with commas between."""
+    """Numbers with commas between, such as those of the example."""
 
     name = "numbers"
+
+    def __init__(self, example: str = "0.1,0.2,0.3") -> None:
+        self.example = example
 
     def convert(self, value: Any, param: Any, ctx: Any) -> tuple[float, ...]:
         if isinstance(value, tuple):
@@ -29,7 +33,7 @@ class Numbers(click.ParamType):
         try:
             return tuple(float(part) for part in value.split(",") if part.strip())
         except ValueError:
-            self.fail(f"{value!r}: expected numbers with commas between, such as 10,16", param, ctx)
+            self.fail(f"{value!r}: expected numbers with commas between, such as {self.example}", param, ctx)
 
 
 def _settings(command: Any) -> Any:
@@ -40,7 +44,7 @@ def _settings(command: Any) -> Any:
         if kind == "bool":
             name = f"{option(item.name)}/--no-{item.name.replace('_', '-')}"
         else:
-            numbers = Numbers() if kind.startswith("tuple") else None
+            numbers = Numbers("10,16") if kind.startswith("tuple") else None
             name = option(item.name)
             details["type"] = click.Choice(choices) if choices else numbers or _KINDS[kind]
         shown = item.default not in ("", ())
@@ -123,7 +127,15 @@ def train(
         click.echo(f"stopped; --resume --out {out} goes on", err=True)
         sys.exit(INTERRUPTED)
     except OSError as error:
-        raise FaceLibError(f"{out}: {error.strerror or error}") from error
+        raise FaceLibError(f"{out}: {error.strerror or error}; {_remedy(error, out)}") from error
     for name, value in figures.items():
         click.echo(f"{name} {100 * value:.2f} %")
     click.echo(f"{out / 'weights.safetensors'}", err=True)
+
+
+def _remedy(error: OSError, out: Path) -> str:
+    """What to do about a folder that cannot be written, and what is kept."""
+    do = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "mend that or take another --out"
+    if (out / "last.pt").exists():
+        return f"{do}; --resume goes on from last.pt, the run as it was last saved"
+    return f"{do} and begin again; nothing was saved yet"

@@ -1,10 +1,12 @@
+import math
+
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
 from skimage.feature import hog
 
-from facelib import Embedder, Preprocess
+from facelib import Embedder, FaceLibError, Preprocess
 from facelib.errors import ImageError, WeightsError
 
 CROPS = np.random.default_rng(0).integers(0, 256, (5, 112, 112, 3), dtype=np.uint8)
@@ -42,10 +44,35 @@ def test_preprocess_refuses_what_is_no_crop(crops):
         Preprocess()(crops)
 
 
-@pytest.mark.parametrize("options", [{"colour": "RBG"}, {"std": (1, 0, 1)}, {"size": 0}])
-def test_preprocess_refuses_nonsense(options):
-    with pytest.raises(ValueError):
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"colour": "RBG"}, "colour 'RBG'"),
+        *[({"size": size}, f"size {size!r}: expected pixels from 1 to 4096") for size in (0, 10**6, 2.5, "x")],
+        *[({"mean": x}, "mean .*three finite") for x in ("abc", 0.5, (1, 2), (0, math.inf, 0), (10**400,) * 3)],
+        *[({"std": x}, "std .*three finite numbers above 0") for x in ((1, 0, 1), (math.nan,) * 3, (1, -1, 1), None)],
+        ({"std": (1, 1, 1e-60)}, "above 0"),  # nothing is left of it in float32
+    ],
+)  # fmt: skip
+def test_preprocess_refuses_nonsense(options, named):
+    with pytest.raises(FaceLibError, match=named):
         Preprocess(**options)
+    with pytest.raises(FaceLibError, match=named):
+        Preprocess.from_dict(Preprocess().to_dict() | options)
+
+
+def test_preprocess_takes_any_kind_of_number():
+    for three in ([0.5, 0.25, 1], np.array([0.5, 0.25, 1]), (np.float32(0.5), 0.25, 1)):
+        np.testing.assert_array_equal(
+            Preprocess(mean=three, std=three)(CROPS), Preprocess(112, "RGB", (0.5, 0.25, 1), (0.5, 0.25, 1))(CROPS)
+        )
+    assert Preprocess(size=np.int64(64)).size == 64
+
+
+@pytest.mark.parametrize("values", [None, [112], {"size": 112, "scale": 2}])
+def test_what_is_no_description_of_a_network_is_refused(values):
+    with pytest.raises(FaceLibError, match="expected no other names than colour, detector"):
+        Preprocess.from_dict(values)
 
 
 def test_hog_is_the_descriptor_of_scikit_image_at_unit_length():
@@ -83,7 +110,8 @@ def test_what_cannot_be_loaded_is_explained(tmp_path):
     (tmp_path / "broken.onnx").write_bytes(b"not a network")
     network = mean_colour_network(tmp_path / "mean.onnx", 1)
     for source, spec, fault in [
-        ("resnet", None, "neither a known"),
+        ("resnet", None, "neither a known.*file$"),
+        (tmp_path / "last.pt", None, "neither a known.*give weights.safetensors"),
         (tmp_path / "none.onnx", Preprocess(), "no such file"),
         (tmp_path / "broken.onnx", Preprocess(), "cannot read"),
         (network, None, "preprocess="),

@@ -2,7 +2,7 @@
 
 Three things set it apart from torchvision's ResNet. The first convolution keeps the resolution, since a crop has 112
 pixels and not 224. Blocks run BN, convolution, BN, PReLU, convolution with the stride, BN, and nothing follows the sum
-("improved residual unit" in Deng et al. 2019, after Han et al. 2017). And the last feature map, 7 x 7, is not
+("improved residual unit" in arXiv:1801.07698v1, after Han et al. 2017). And the last feature map, 7 x 7, is not
 averaged but flattened: in an aligned crop position means something.
 
 Parameters carry the names of insightface's published ``backbone.pth`` files, which load key for key.

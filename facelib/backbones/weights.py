@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import WeightsError
+from ..errors import FaceLibError, WeightsError
 from ..folders.files import write_atomically
 from ..preprocess import Preprocess
 from .create import create
@@ -27,9 +27,7 @@ def read_weights(file: str | os.PathLike[str]) -> dict[str, Tensor]:
     WeightsError
         The file is missing, damaged, or holds something else than tensors.
     """
-    path = Path(file)
-    if not path.is_file():
-        raise WeightsError(f"{path}: no such file")
+    path = _existing(file)
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
@@ -39,8 +37,11 @@ def read_weights(file: str | os.PathLike[str]) -> dict[str, Tensor]:
             found = torch.load(path, map_location="cpu", weights_only=True)
     except ImportError as error:
         raise WeightsError(f"{path}: needs safetensors; run: pip install safetensors") from error
-    except Exception as error:
-        raise WeightsError(f"{path}: not a file of weights ({type(error).__name__}: {_first_line(error)})") from error
+    except Exception as error:  # what torch says of it advises to run whatever code is inside
+        raise WeightsError(
+            f"{path}: not a file of weights: it is damaged, or holds more than tensors and is not opened; download it"
+            " again, or ask for its tensors alone"
+        ) from error
     if isinstance(found, dict) and isinstance(found.get("state_dict"), dict):
         found = found["state_dict"]
     if not isinstance(found, dict) or not found or not all(isinstance(value, Tensor) for value in found.values()):
@@ -92,25 +93,32 @@ def load_network(file: str | os.PathLike[str]) -> tuple[nn.Module, Preprocess]:
     Raises
     ------
     WeightsError
-        The file cannot be read, or does not say which network its weights belong to.
+        The file cannot be read, does not say which network its weights belong to, or says what cannot be.
     """
     from safetensors import SafetensorError, safe_open
 
-    path = Path(file)
-    if not path.is_file():
-        raise WeightsError(f"{path}: no such file")
+    path = _existing(file)
     try:
         with safe_open(str(path), "pt") as opened:
             metadata = opened.metadata() or {}
         about = json.loads(metadata["facelib"])
-        spec, preprocess = about["network"], about["preprocess"]
+        spec, wants = about["network"], about["preprocess"]
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"{path}: not a .safetensors file ({error})") from error
-    except (KeyError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"{path}: does not say which network it is; use facelib.backbones.load_weights") from error
-    network = create(spec["backbone"], spec["embedding"], spec["size"])
+    try:
+        preprocess = Preprocess.from_dict(wants)
+        network = create(spec["backbone"], spec["embedding"], spec["size"])
+    except FaceLibError as error:
+        raise WeightsError(f"{path}: {error}; facelib.backbones.load_weights takes its weights alone") from error
+    except (KeyError, TypeError, AttributeError, ValueError, RuntimeError, MemoryError) as error:
+        raise WeightsError(
+            f"{path}: what it says of its network is damaged ({type(error).__name__}: {_first_line(error)});"
+            " facelib.backbones.load_weights takes its weights alone"
+        ) from error
     load_weights(network, path)
-    return network.eval(), Preprocess.from_dict(preprocess)
+    return network.eval(), preprocess
 
 
 def recognise(weights: dict[str, Tensor]) -> str:
@@ -131,6 +139,15 @@ def recognise(weights: dict[str, Tensor]) -> str:
     if shapes != {name: value.shape for name, value in weights.items()}:
         return ""
     return f"--backbone iresnet{depth} with an embedding of {embedding} and crops of {size} pixels"
+
+
+def _existing(file: str | os.PathLike[str]) -> Path:
+    path = Path(file)
+    if path.is_dir():
+        raise WeightsError(f"{path}: is a folder; give the file of weights in it")
+    if not path.is_file():
+        raise WeightsError(f"{path}: no such file")
+    return path
 
 
 def _indices(weights: dict[str, Tensor], prefix: str) -> list[int]:

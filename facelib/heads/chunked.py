@@ -20,7 +20,7 @@ def chunked_cross_entropy(
     """Loss and clean accuracy of a margin without the (B, classes) matrix, forward or backward: exact, in class blocks.
 
     Memory beyond weights and gradient is that of a few blocks, whatever the number of classes, for one
-    more matrix product: cosines are computed again in the backward pass.
+    more matrix product: cosines are computed again in the backward pass (lesson 15, eq. 15.2 and 15.3).
 
     Parameters
     ----------

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..margins.base import as_float
+from ..errors import FaceLibError
+from ..margins.base import as_float, check_labels
 
 LENGTH = 0.226
 """Expected length of a new centre. The angle that a step turns it by falls with the square of its length; this one is
@@ -20,6 +21,12 @@ class CosineClassifier(nn.Module):
     ``weight`` (classes, embedding) starts in random directions. Only the directions count, so weight decay
     does not press the centres towards 0: it stops their lengths from growing, and with them the steps, measured as
     angles, from dying away. So let it act on the head as on the backbone (``parameter_groups``).
+    Lesson 05, eq. 5.4 to 5.6.
+
+    Raises
+    ------
+    FaceLibError
+        For no class, or embeddings of no number.
     """
 
     def __init__(self, embedding: int, classes: int, generator: torch.Generator | None = None) -> None:
@@ -39,6 +46,11 @@ class SubCenter(nn.Module):
 
     The others are free to take what does not belong: wrong labels, pictures of another kind. ``weight`` is
     (classes, k, embedding).
+
+    Raises
+    ------
+    FaceLibError
+        For no class, no centre for each, or embeddings of no number.
     """
 
     def __init__(self, embedding: int, classes: int, k: int = 3, generator: torch.Generator | None = None) -> None:
@@ -70,7 +82,13 @@ def clean_accuracy(cosine: Tensor, labels: Tensor) -> Tensor:
 
     ``cosine`` (B, C) is what the head returned, without a margin: a margin of 0.5 keeps even a trained network's
     target logit below others, and accuracy on those logits sits near 0. Rows with label -1 do not count.
+
+    Raises
+    ------
+    FaceLibError
+        For labels that the head does not have (seen on a CPU only).
     """
+    check_labels(labels, cosine.shape[1])
     known = labels >= 0
     own = cosine.gather(1, labels.long().clamp(min=0)[:, None])
     right = ((cosine >= own).sum(1) == 1) & known
@@ -84,6 +102,10 @@ def new_centres(
 
     Made block by block, so that a shard never holds the rest.
     """
+    if min(shape) < 1:
+        names = ("classes", "k", "embedding") if len(shape) == 3 else ("classes", "embedding")
+        given = ", ".join(f"{name}={size}" for name, size in zip(names, shape, strict=True))
+        raise FaceLibError(f"{given}: each must be at least 1")
     last = shape[0] if last is None else last
     kept = torch.empty(last - first, *shape[1:])
     for start in range(0, shape[0], BLOCK):  # to the end, so that all shards leave the generator alike

@@ -17,8 +17,8 @@ class PartialFC(CosineClassifier):
     """A head of which each step sees the classes of its batch and a random share of the others (An et al. 2021, 2022).
 
     The softmax over the drawn classes stands in for that over all; logits, gradient and arithmetic shrink with the
-    share. Called as it is, the head gives all cosines, as ``CosineClassifier`` does, whose new centres it
-    has too. For a training step::
+    share (lesson 15, eq. 15.4 to 15.6). Called as it is, the head gives all cosines, as ``CosineClassifier`` does,
+    whose new centres it has too. For a training step::
 
         head = facelib.PartialFC(512, classes, rate=0.1)
         optimizer = facelib.heads.by_rows(torch.optim.SGD(groups, lr=0.1, momentum=0.9))

@@ -112,6 +112,7 @@ def sharded_cross_entropy(
 ) -> tuple[Tensor, Tensor]:
     """Loss and clean accuracy of the whole batch over all classes; every process gives its part of the batch.
 
+    Lesson 15 derives it (eq. 15.7 and 15.8).
     Embeddings and labels travel to all processes, and each looks at its own classes in blocks. Then four numbers a row
     are put together: two by their maximum (the largest cosine of another class; the largest logsumexp), two by their
     sum (the exponentials below that; the cosine of the right class, which one process knows). On the way back the

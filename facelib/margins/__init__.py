@@ -1,6 +1,7 @@
 """Margins: the handicap of the right class in training, one rule a class.
 
-Every rule is called as ``logits = margin(cosine, labels, norms=None)``, and the loss is cross-entropy:
+Lesson 05 derives the scale, lesson 06 the margins and their gradients, lesson 07 compares them. Every rule is called as
+``logits = margin(cosine, labels, norms=None)``, and the loss is cross-entropy:
 
 - ``cosine``: (B, C), cosine between each embedding and each class centre, any float dtype. Never changed in place.
 - ``labels``: (B,) integers. -1 means that the right class is not among these C (another device holds it): that
@@ -27,6 +28,9 @@ get a better logit; phi is the angle with its margin:
 - ``"clamp"``: cos(pi) = -1. Flat, so that such a sample no longer pulls at all; the authors' code of AdaFace.
 - ``"easy"``: no margin unless theta < pi / 2 (the "easy margin" of ArcFace's authors). A step up at pi / 2.
 - ``"none"``: cos(phi) as the equation stands. It rises again past pi.
+
+All of them raise ``FaceLibError`` for settings that cannot be (a number that is not finite, s not above 0, an unknown
+name), and when called for shapes and labels that do not fit together and for missing norms.
 """
 
 from .adaptive import AdaFace, CurricularFace, MagFace, UniFace, unified_cross_entropy

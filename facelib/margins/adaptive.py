@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .base import Beyond, Gradient, Margin, angle, as_float, check, cos_beyond, needed
+from .base import Beyond, Gradient, Margin, angle, as_float, check, cos_beyond, follow, needed
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ class AdaFace(nn.Module, Margin):
     lessened by 2 m. (g_add stands inside s, as in the authors' code; outside, z = 0 would not be CosFace.) Needs
     ``norms``; no gradient flows through them.
 
-    State: ``mean`` and ``std``, moved by ``momentum`` towards those of each batch before they are used. Each
-    device of a distributed run keeps its own.
+    State: ``mean`` and ``std``, moved by ``momentum`` towards those of each batch before they are used. A batch with a
+    length that is not finite moves neither. Each device of a distributed run keeps its own.
     """
 
     mean: Tensor
@@ -80,8 +80,7 @@ class AdaFace(nn.Module, Margin):
     def observe(self, target: Tensor, labels: Tensor, norms: Tensor | None) -> None:
         norms = needed(norms, self)
         if len(norms) > 1:  # one embedding has no spread
-            self.mean.lerp_(norms.mean().to(self.mean), self.momentum)
-            self.std.lerp_(norms.std().to(self.std), self.momentum)
+            follow((self.mean, self.std), (norms.mean(), norms.std()), self.momentum)
 
     def target(self, cosine: Tensor, norms: Tensor | None = None) -> Tensor:
         a = needed(norms, self).detach()
@@ -100,7 +99,7 @@ class CurricularFace(nn.Module, Margin):
     Easy ones stay. Rows with label -1 know no T and stay as they are.
 
     State: ``t``, from 0, moved by ``momentum`` towards the batch's mean cos(theta_y) before it is used: hard classes
-    count little at first and more as training goes on.
+    count little at first and more as training goes on. A mean that is not finite does not move it.
     """
 
     t: Tensor
@@ -123,7 +122,7 @@ class CurricularFace(nn.Module, Margin):
     def observe(self, target: Tensor, labels: Tensor, norms: Tensor | None) -> None:
         known = labels >= 0
         mean = torch.where(known, target, 0).sum() / known.sum().clamp(min=1)
-        self.t.lerp_(mean.to(self.t), self.momentum * known.any().to(self.t))
+        follow((self.t,), (mean,), self.momentum * known.any().to(self.t))
 
     def target(self, cosine: Tensor, norms: Tensor | None = None) -> Tensor:
         theta = angle(cosine)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from numbers import Real
 from typing import Literal, get_args
 
 import torch
@@ -14,9 +15,12 @@ from ..errors import FaceLibError
 Gradient = Literal["exact", "detached"]
 Beyond = Literal["linear", "fold", "clamp", "easy", "none"]
 
+NUMBERS = ("s", "m", "m1", "m2", "m3", "lam", "h", "momentum", "l_m", "u_m", "l_a", "u_a")
+"""Names of the settings that have to be finite, of all the rules together."""
+
 LIMIT = 1 - 1e-6
-"""Cosines are held within +-LIMIT before acos, whose slope is infinite at +-1. There the slope of cos(theta + m) stays
-below sin(m) / 0.0014, so that s = 64 times it fits into a float16 gradient, and the angle is off by 0.0014 at most."""
+"""Cosines are held within +-LIMIT before acos, whose slope is infinite at +-1. There the slope of cos(theta + m) is
+about sin(m) / 0.0014 + cos(m), so that s = 64 times it fits a float16 gradient; the angle errs by 0.0014 at most."""
 
 
 def angle(cosine: Tensor) -> Tensor:
@@ -77,6 +81,10 @@ class Margin(ABC):
         return (self.s * cosine).scatter_(1, index, self.s * new[:, None])
 
     def __post_init__(self) -> None:
+        for name in NUMBERS:
+            value = getattr(self, name, 0)
+            if isinstance(value, Real) and not math.isfinite(value):  # a rule of your own may have a tensor there
+                raise FaceLibError(f"{name}={value}: must be a finite number")
         if not self.s > 0:
             raise FaceLibError(f"s={self.s}: the scale of the logits must be above 0; 16 to 64 are common")
         for name, choices in (("gradient", get_args(Gradient)), ("beyond", get_args(Beyond))):
@@ -107,6 +115,17 @@ def check_labels(labels: Tensor, classes: int) -> None:
 def as_float(values: Tensor) -> Tensor:
     """float64 stays; everything else becomes float32. The rules use no operation that autocast would lower again."""
     return values if values.dtype == torch.float64 else values.float()
+
+
+def follow(state: tuple[Tensor, ...], batch: tuple[Tensor, ...], momentum: float | Tensor) -> None:
+    """Move a state towards a batch's values, in place; all of it, or nothing where one of them is not finite.
+
+    A batch that overflowed in 16 bits must not stay for ever: a ``GradScaler`` that skips its step undoes no buffer.
+    """
+    new = [old.lerp(value.to(old), momentum) for old, value in zip(state, batch, strict=True)]
+    finite = torch.stack(new).isfinite().all()
+    for old, value in zip(state, new, strict=True):
+        old.copy_(torch.where(finite, value, old))
 
 
 def needed(norms: Tensor | None, margin: Margin) -> Tensor:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from ..errors import FaceLibError
 from .base import Beyond, Gradient, Margin, angle, cos_beyond
 
 
@@ -26,7 +27,7 @@ class Softmax(Margin):
 
 @dataclass(frozen=True)
 class NormFace(Margin):
-    """s cos(theta_j) for every class: normalised softmax (Wang et al. 2017); ArcFace paper, eq. 2."""
+    """s cos(theta_j) for every class: normalised softmax (Wang et al. 2017; ArcFace paper, eq. 2; eq. 5.4)."""
 
     s: float = 64.0
     gradient: Gradient = "exact"
@@ -39,6 +40,8 @@ class NormFace(Margin):
 class SphereFace(Margin):
     """psi(theta) = (-1)^k cos(m theta) - 2 k on [k pi / m, (k+1) pi / m], eq. 7 (Liu et al. 2017).
 
+    Lesson 06, eq. 6.5.
+
     The paper has no s but the embedding's own length: ``SphereFace(s=1)(cosine, labels) * norms[:, None]``. It takes
     m = 4; any m >= 1 works here (1.35 in the comparison of the ArcFace paper). m = 4 from a random start is hard:
     the authors' code trains with (lam cos(theta) + psi(theta)) / (1 + lam) and lowers lam from 1000 to 5, as
@@ -50,6 +53,11 @@ class SphereFace(Margin):
     lam: float = 0.0
     gradient: Gradient = "exact"
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.m <= 0 or self.lam < 0:
+            raise FaceLibError(f"m={self.m}, lam={self.lam}: m must be above 0, lam at least 0; 4 and 5 are usual")
+
     def target(self, cosine: Tensor, norms: Tensor | None = None) -> Tensor:
         theta = angle(cosine)
         return (self.lam * cosine + cos_beyond(theta, self.m * theta, "fold")) / (1 + self.lam)
@@ -57,7 +65,7 @@ class SphereFace(Margin):
 
 @dataclass(frozen=True)
 class CosFace(Margin):
-    """s (cos(theta_y) - m), eq. 4 (Wang et al. 2018)."""
+    """s (cos(theta_y) - m), eq. 4 (Wang et al. 2018); lesson 06, eq. 6.3."""
 
     s: float = 64.0
     m: float = 0.35
@@ -69,7 +77,7 @@ class CosFace(Margin):
 
 @dataclass(frozen=True)
 class ArcFace(Margin):
-    """s cos(theta_y + m), m in radians, eq. 3 (Deng et al. 2019).
+    """s cos(theta_y + m), m in radians, eq. 3 (Deng et al. 2019); lesson 06, eq. 6.4.
 
     >>> import facelib, torch
     >>> cosine = torch.tensor([[0.8, 0.1, -0.3]])
@@ -91,8 +99,8 @@ class ArcFace(Margin):
 class Combined(Margin):
     """s (cos(m1 theta_y + m2) - m3), eq. 4 of the ArcFace paper (Deng et al. 2019).
 
-    (m1, m2, m3) = (m, 0, 0) is SphereFace, (1, m, 0) ArcFace, (1, 0, m) CosFace; the paper trains (1, 0.3, 0.2) and
-    (0.9, 0.4, 0.15).
+    Lesson 06, eq. 6.6. (m1, m2, m3) = (m, 0, 0) with beyond="fold" is SphereFace, (1, m, 0) ArcFace, (1, 0, m)
+    CosFace; the paper trains (1, 0.3, 0.2) and (0.9, 0.4, 0.15).
     """
 
     s: float = 64.0

@@ -11,7 +11,7 @@ from ..errors import FaceLibError
 from ..folders.files import new_file
 
 FORMAT = 1
-LAST = "last.pt"
+LAST, BEST = "last.pt", "best.pt"
 
 
 def save(path: Path, content: dict[str, Any]) -> None:
@@ -42,7 +42,11 @@ def load(path: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise FaceLibError(f"{path}: no such checkpoint") from error
     except Exception as error:
-        raise FaceLibError(f"{path}: not a checkpoint ({type(error).__name__})") from error
+        best = path.with_name(BEST)
+        others = f"copy {best.name}, an epoch of the same run, over it, or " if best.is_file() else ""
+        raise FaceLibError(
+            f"{path}: damaged, or no checkpoint ({type(error).__name__}); {others}begin anew with another --out"
+        ) from error
     if not isinstance(content, dict) or "format" not in content or "recipe" not in content:
         raise FaceLibError(f"{path}: not a checkpoint of facelib; weights alone go to --pre-trained")
     if content["format"] > FORMAT:

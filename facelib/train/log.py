@@ -12,11 +12,14 @@ from ..folders.files import write_atomically
 
 
 class Log:
-    """``log.jsonl`` in the run's folder. A run that resumes at a step first forgets what lies after it."""
+    """``log.jsonl`` in the run's folder. A run that resumes at a step first forgets what lies after it.
 
-    def __init__(self, folder: Path, step: int) -> None:
+    ``due``: the validation of that step is still to come, and is forgotten too if a kill left it.
+    """
+
+    def __init__(self, folder: Path, step: int, due: bool = False) -> None:
         self.file = folder / "log.jsonl"
-        kept = [line for line in _lines(self.file) if json.loads(line).get("step", 0) <= step]
+        kept = [line for line in _lines(self.file) if _lies_before(json.loads(line), step, due)]
         write_atomically(self.file, "".join(line + "\n" for line in kept).encode())
         self.board = _board(folder, step)
 
@@ -63,6 +66,11 @@ def commit() -> str:
     except (OSError, subprocess.SubprocessError):
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _lies_before(report: dict[str, Any], step: int, due: bool) -> bool:
+    at = report.get("step", 0)
+    return at < step or (at == step and not (due and any(name.startswith("validation") for name in report)))
 
 
 def _lines(file: Path) -> list[str]:

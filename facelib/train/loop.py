@@ -64,7 +64,7 @@ def train(
     workers : int
         Processes that read and decode pictures.
     save_every : int
-        Steps between checkpoints; one is written after each epoch anyway.
+        Steps between checkpoints; one is written after each epoch anyway, before and after its validation.
     compiled, sync_bn, quiet : bool
         Pass the network through ``torch.compile``; share batch statistics among GPUs; no progress bar.
     check : bool
@@ -79,7 +79,7 @@ def train(
     FaceLibError
         Input that cannot be trained on, or a loss that is no longer a number.
     KeyboardInterrupt
-        After Ctrl-C or SIGTERM; the run has been saved and can be resumed.
+        After Ctrl-C or SIGTERM; the run has been saved and can be resumed, with a validation that was broken off.
     """
     with world(device) as place:
         run = Run(recipe, Path(out), place, resume, workers, compiled, sync_bn, quiet)
@@ -101,16 +101,9 @@ class Run:
     """One training run in one process."""
 
     def __init__(
-        self,
-        recipe: Recipe,
-        out: Path,
-        place: World,
-        resume: bool,
-        workers: int,
-        compiled: bool,
-        sync: bool,
-        quiet: bool,
-    ) -> None:
+        self, recipe: Recipe, out: Path, place: World, resume: bool, workers: int,
+        compiled: bool, sync: bool, quiet: bool,
+    ) -> None:  # fmt: skip
         self.recipe, self.out, self.place, self.workers = recipe, out, place, workers
         self.quiet = quiet or not place.first
         self.source, classes = open_training(recipe)
@@ -133,7 +126,7 @@ class Run:
             self.state.model.network.compile()
         self.augment = Augment.preset(recipe.augmentation)
         self.dtype = PRECISION[recipe.precision]
-        self.log = Log(out, self.state.step) if place.first else Log.silent()
+        self.log = Log(out, self.state.step, self.due) if place.first else Log.silent()
         if place.first:
             (out / "recipe.toml").write_text(write_recipe(recipe), "utf-8")
         self.unreadable: set[str] = set()
@@ -153,25 +146,23 @@ class Run:
 
     def go(self, save_every: int) -> dict[str, float]:
         """Train to the end, report, save; or until somebody asks to stop."""
-        state, per_epoch = self.state, self.order.per_epoch
+        state = self.state
         loader = deal(self.source, self.recipe, self.order, self.workers, self.place)
-        figures: dict[str, float] = {}
         with self._signals(), self._bar() as bar:
             report = Report(self, bar)
+            figures = self.judge(bar) if self.due or state.step >= self.steps else {}  # what an earlier sitting left
             while state.step < self.steps:
                 values = self.update([next(loader) for _ in range(self.recipe.accumulate)])
                 state.step += 1
                 report.add(values)
-                ended = state.step % per_epoch == 0 or state.step == self.steps
-                stop = self.place.agree(self.stopped, state.step % TOGETHER == 0 or ended)
-                if ended or stop or (save_every and state.step % save_every == 0):
+                stop = self.place.agree(self.stopped, state.step % TOGETHER == 0 or self.ended)
+                if self.ended or stop or (save_every and state.step % save_every == 0):
                     report.write()
-                    figures = self.validate() if ended else figures
-                    self.save()
-                if stop and state.step < self.steps:
+                    self.save()  # before the validation, which may take long and be killed
+                if stop and (state.step < self.steps or self.due):
                     raise KeyboardInterrupt
-        if not figures:  # a finished run was resumed
-            figures = self.validate()
+                if self.ended:
+                    figures = self.judge(bar)
         if self.place.first:
             finish(self, figures)
         return figures
@@ -227,11 +218,37 @@ class Run:
                 self.unreadable.add(fault)
                 tqdm.write(f"left out: {fault}", file=sys.stderr)
 
+    @property
+    def ended(self) -> bool:
+        """Whether the last step was the last of an epoch, or of the run."""
+        return self.state.step % self.order.per_epoch == 0 or self.state.step == self.steps
+
+    @property
+    def due(self) -> bool:
+        """Whether an epoch has ended that is not validated yet."""
+        return self.validation is not None and self.ended and self.state.validated != self.state.step
+
+    def judge(self, bar: tqdm) -> dict[str, float]:
+        """Validate, and save what it changed; broken off by a wish to stop, it is left to the next sitting."""
+        if self.validation is None:
+            return {}
+        bar.set_description_str("validating")
+        figures = self.validate()
+        bar.set_description_str()
+        if figures:
+            self.save()
+        if self.place.agree(self.stopped and (self.state.step < self.steps or self.due), now=True):
+            raise KeyboardInterrupt
+        return figures
+
     def validate(self) -> dict[str, float]:
-        """Figures of the model as it stands, written to the log."""
+        """Figures of the model as it stands, written to the log; none if somebody asks to stop before."""
         if self.validation is None or not self.place.first:
             return {}
-        figures = self.validation(self.state.judged, self.place.device)
+        figures = self.validation(self.state.judged, self.place.device, lambda: self.stopped)
+        if not figures:
+            return {}
+        self.state.validated = self.state.step
         self._note(self.validation.faults)
         self.log.write(self.state.step, {f"validation {name}": value for name, value in figures.items()})
         if not self.quiet:
@@ -240,7 +257,7 @@ class Run:
         best = figures.get("verification", figures.get("accuracy", 0.0))
         if best > self.state.best:
             self.state.best = best
-            self.save("best.pt")
+            self.save(checkpoint.BEST)
         return figures
 
     def save(self, name: str = checkpoint.LAST) -> None:
@@ -250,7 +267,7 @@ class Run:
         try:
             checkpoint.save(self.out / name, self.state.content(self.seconds))
         except OSError as error:
-            tqdm.write(f"{self.out / name}: not saved ({error}); free some space, the run goes on", file=sys.stderr)
+            aloud(f"{self.out / name}: not saved ({error.strerror or error}); free some space, the run goes on")
 
     def _bar(self) -> tqdm:
         interval = 0.1 if sys.stderr.isatty() else 30
@@ -261,12 +278,15 @@ class Run:
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
-        """Ctrl-C and SIGTERM end the run after the step in hand; a second one at once."""
+        """Ctrl-C and SIGTERM end the run after the step in hand, or its validation; a second one at once."""
 
         def stop(number: int, frame: Any) -> None:
             if self.stopped:
                 raise KeyboardInterrupt
             self.stopped = True
+            if self.place.first:
+                with contextlib.suppress(RuntimeError):  # the signal came in the middle of a write
+                    aloud("stopping after this step; Ctrl-C again stops at once")
 
         try:
             before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}

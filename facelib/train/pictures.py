@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
@@ -14,6 +15,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
 from ..data import Source, open_source
+from ..data.source import MOST_CLASSES
 from ..errors import FaceLibError
 from ..folders.files import encode
 from .distributed import World
@@ -21,6 +23,7 @@ from .order import Order
 from .recipe import Recipe
 
 SYNTHETIC = "synth:"
+LONGEST = 10**9  # pictures in an epoch, each with a label in memory
 ENDLESS = re.compile(r"([1-9]\d*)x([1-9]\d*)")
 
 
@@ -50,9 +53,19 @@ class Endless(Source):
     """So many synthetic people, drawn anew for each step where it is computed, and never kept.
 
     Only labels can be asked for: an epoch has ``shots`` pictures for each of the people, who are met at random.
+
+    Raises
+    ------
+    FaceLibError
+        For more people than a head can have, or an epoch of more pictures than memory holds labels.
     """
 
     def __init__(self, people: int, shots: int) -> None:
+        if people > MOST_CLASSES or people * shots > LONGEST:
+            raise FaceLibError(
+                f"{SYNTHETIC}{people}x{shots}: at most {MOST_CLASSES:,} people and {LONGEST:,} pictures in an epoch;"
+                " take fewer, and more --epochs"
+            )
         self.people, self.shots, self.title = people, shots, f"{SYNTHETIC}{people}x{shots}"
         self.labels = np.repeat(np.arange(people), shots)
 
@@ -126,8 +139,15 @@ def batches(source: Source, size: int, order: Order | None, batch: int, workers:
         batch_sampler=order,
         num_workers=workers,
         collate_fn=collate,
+        worker_init_fn=leave_signals,
         pin_memory=pin,
     )
+
+
+def leave_signals(worker: int) -> None:
+    """A process that reads pictures ends when the run wants it to: Ctrl-C, which reaches all, is the run's business."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def collate(samples: list[tuple[Tensor, int, str]]) -> tuple[Tensor, Tensor, list[str]]:

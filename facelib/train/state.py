@@ -17,8 +17,12 @@ from .distributed import World
 from .model import Recogniser
 from .recipe import Recipe, from_dict, option
 
-FREE = ("epochs", "precision", "accumulate", "recompute", "dataset_root", "train_list", "val_list", "pre_trained")
-"""Settings that a resumed run may have otherwise: how long, how fast, and where the same pictures lie."""
+FREE = (
+    *("epochs", "precision", "accumulate", "recompute"),
+    *("dataset_root", "train_list", "val_list", "num_classes", "pre_trained"),
+)
+"""Settings that a resumed run may have otherwise: how long, how fast, and where the same pictures lie. The number of
+classes is compared as it came out, whether it was set or counted."""
 
 
 class State:
@@ -26,7 +30,7 @@ class State:
 
     def __init__(self, recipe: Recipe, classes: int, pictures: int, place: World, sync_bn: bool = False) -> None:
         self.recipe, self.classes, self.pictures, self.step = recipe, classes, pictures, 0
-        self.best = 0.0
+        self.best, self.validated = 0.0, 0  # highest figure so far; the step of the last validation
         self.seconds = 0.0  # of earlier sittings
         torch.manual_seed(recipe.seed)
         self.model = Recogniser(recipe, classes)
@@ -68,6 +72,7 @@ class State:
             "pictures": self.pictures,
             "step": self.step,
             "best": self.best,
+            "validated": self.validated,
             "seconds": seconds,
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -93,13 +98,17 @@ class State:
             raise FaceLibError(f"{where}: belongs to another recipe: {words}; use its settings, or another --out")
         for what in ("classes", "pictures"):
             if content[what] != getattr(self, what):
-                raise FaceLibError(f"{where}: was made with {content[what]:,} {what}, here are {getattr(self, what):,}")
+                raise FaceLibError(
+                    f"{where}: was made with {content[what]:,} {what}, here are {getattr(self, what):,};"
+                    " give the same --train-list and --num-classes, or another --out"
+                )
         self.model.load_state_dict(content["model"])
         self.optimizer.load_state_dict(content["optimizer"])
         self.scaler.load_state_dict(content["scaler"])
         if self.average is not None:
             self.average.load_state_dict(content["average"])
         self.step, self.best = content["step"], content["best"]
+        self.validated = content.get("validated", self.step)  # older checkpoints were written after the validation
         self.seconds = content.get("seconds", 0.0)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -41,11 +43,13 @@ class Validation:
             )
 
     @torch.inference_mode()
-    def __call__(self, model: Recogniser, device: torch.device) -> dict[str, float]:
+    def __call__(
+        self, model: Recogniser, device: torch.device, stopped: Callable[[], bool] = lambda: False
+    ) -> dict[str, float]:
         """Figures as fractions: "verification" accuracy over ten folds, its "auc", and "accuracy" of the classes.
 
         What cannot be judged is left out: pairs where there are too few or a picture cannot be read, classes where
-        labels mean others.
+        labels mean others. No figures at all once ``stopped`` says so, which is asked after each batch.
         """
         network, head = model.network.eval(), model.head.eval()
         dtype = PRECISION[model.recipe.precision]
@@ -63,7 +67,11 @@ class Validation:
             if self.classes:
                 right += int((head(embeddings).argmax(1).cpu() == labels).sum())
                 known += int((labels >= 0).sum())
+            if stopped():
+                break
         model.train()
+        if stopped():
+            return {}
         figures = {}
         if self.pairs is not None:
             a, b, same = self.pairs

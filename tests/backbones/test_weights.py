@@ -1,11 +1,12 @@
 """Weight files: insightface's names, half precision, wrong networks named, nothing half loaded."""
 
+import json
 import pickle
 
 import pytest
 import torch
 
-from facelib.backbones import IResNet, MobileFaceNet, create, load_weights
+from facelib.backbones import IResNet, MobileFaceNet, create, load_network, load_weights
 from facelib.errors import WeightsError
 
 
@@ -120,9 +121,48 @@ def test_a_file_that_is_no_file_of_weights(content, named, tmp_path, capsys):
     with pytest.raises(WeightsError, match=named) as caught:
         load_weights(MobileFaceNet(16, 32), file)
     assert "b.pth" in str(caught.value)
+    assert "weights_only" not in str(caught.value), "advice to run what is inside"
     assert capsys.readouterr().out == ""
 
 
-def test_a_missing_file(tmp_path):
-    with pytest.raises(WeightsError, match="no such file"):
-        load_weights(MobileFaceNet(16, 32), tmp_path / "none.pth")
+@pytest.mark.parametrize("load", [load_network, lambda file: load_weights(MobileFaceNet(16, 32), file)])
+def test_a_missing_file_and_a_folder(load, tmp_path):
+    with pytest.raises(WeightsError, match="none.pth: no such file"):
+        load(tmp_path / "none.pth")
+    with pytest.raises(WeightsError, match="is a folder; give the file"):
+        load(tmp_path)
+
+
+SAID = {"network": {"backbone": "mobilefacenet", "embedding": 8, "size": 32}, "preprocess": {"size": 32}}
+
+
+def without(name):
+    return {"network": {key: value for key, value in SAID["network"].items() if key != name}}
+
+
+@pytest.mark.parametrize(
+    ("odd", "named"),
+    [
+        *[(without(name), f"KeyError: '{name}'.*load_weights takes its weights alone") for name in SAID["network"]],
+        *[({"preprocess": {name: "x"}}, f"{name} 'x': expected") for name in ("mean", "std", "size", "colour")],
+        ({"preprocess": {"std": [0.5, 0, 0.5]}}, "three finite numbers above 0"),
+        ({"preprocess": {"size": 10**6}}, "size 1000000: expected pixels from 1 to 4096"),
+        ({"preprocess": {"scale": 2}}, "no other names"),
+        ({"preprocess": 3}, "no other names"),
+        ({"network": 3}, "TypeError"),
+        ({"network": SAID["network"] | {"embedding": 10**12}}, "RuntimeError.*memory"),
+        ({"network": SAID["network"] | {"size": "x"}}, "TypeError"),
+        ({"network": SAID["network"] | {"backbone": "none"}}, "no backbone"),
+        ({"network": SAID["network"] | {"backbone": 3}}, "AttributeError"),
+    ],
+)
+def test_a_file_that_says_odd_things_of_its_network_is_named(odd, named, tmp_path):
+    from safetensors.torch import save_file
+
+    file = tmp_path / "a.safetensors"
+    save_file(MobileFaceNet(8, 32).state_dict(), file, {"facelib": json.dumps(SAID)})
+    assert load_network(file)[1].size == 32
+    for about, said in ((SAID | odd, named), ([], "does not say which network"), (3, "does not say which network")):
+        save_file(MobileFaceNet(8, 32).state_dict(), file, {"facelib": json.dumps(about)})
+        with pytest.raises(WeightsError, match=f"a.safetensors: .*{said}"):
+            load_network(file)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import facelib
-from facelib import heads, margins
+from facelib import FaceLibError, heads, margins
 from tests.heads.helpers import CLASSES, LABELS, MARGINS, SIZE, make
 
 
@@ -82,3 +82,25 @@ def test_clean_accuracy():
     assert facelib.clean_accuracy(cosine, labels) == 1 / 4, "a tie and NaN are not right; -1 does not count"
     logits = margins.ArcFace(m=1.2)(cosine[:1], labels[:1])
     assert facelib.clean_accuracy(logits, labels[:1]) == 0, "on margined logits it would look wrong"
+
+
+@pytest.mark.parametrize("labels", [torch.tensor([0, 2]), torch.tensor([-2, 0]), torch.tensor([0.0, 1.0])])
+def test_labels_that_no_class_has_are_named(labels):
+    with pytest.raises(FaceLibError, match="the head has classes 0 to 1|must be integers"):
+        facelib.clean_accuracy(torch.rand(2, 2), labels)
+
+
+@pytest.mark.parametrize(
+    ("kind", "sizes", "named"),
+    [
+        (heads.CosineClassifier, (512, 0), "classes=0, embedding=512"),
+        (heads.CosineClassifier, (0, 10), "classes=10, embedding=0"),
+        (heads.CosineClassifier, (512, -1), "classes=-1"),
+        (heads.PartialFC, (0, 10), "embedding=0"),
+        (heads.SubCenter, (512, 10, 0), "classes=10, k=0, embedding=512"),
+        (heads.ShardedClassifier, (0, 10), "embedding=0"),
+    ],
+)
+def test_a_head_of_nothing_is_refused(kind, sizes, named):
+    with pytest.raises(FaceLibError, match=f"{named}.*: each must be at least 1"):
+        kind(*sizes)

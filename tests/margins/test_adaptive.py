@@ -31,6 +31,32 @@ def test_state_of_curricularface():
     assert margin.state_dict()["t"].item() == pytest.approx(0.04)
 
 
+@pytest.mark.parametrize("odd", [math.inf, -math.inf, math.nan])
+def test_a_batch_that_overflowed_leaves_no_trace(odd):
+    margin, cosine = margins.AdaFace(), torch.full((3, 2), 0.5)
+    with torch.no_grad():
+        margin(cosine, LABELS[:3].clamp(max=1), torch.tensor([10.0, odd, 50.0]))
+    assert {k: v.item() for k, v in margin.state_dict().items()} == {"mean": 20, "std": 100}
+    assert margin(cosine, LABELS[:3].clamp(max=1), torch.tensor([10.0, 30.0, 50.0])).isfinite().all()
+    assert margin.mean.item() == pytest.approx(0.99 * 20 + 0.01 * 30), "the next one moves it again"
+    curricular = margins.CurricularFace()
+    curricular(torch.tensor([[0.5, 0.1], [odd, 0.2]]), torch.tensor([0, 0]))
+    assert curricular.t.item() == 0
+
+
+def test_states_follow_finite_batches_as_lerp_does():
+    margin, curricular = margins.AdaFace(), margins.CurricularFace()
+    mean, std, t = (x.clone() for x in (margin.mean, margin.std, curricular.t))
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(50):
+        cosine, norms = torch.rand(8, 4, generator=generator), 30 * torch.rand(8, generator=generator)
+        labels = torch.randint(4, (8,), generator=generator)
+        margin(cosine, labels, norms), curricular(cosine, labels)
+        mean.lerp_(norms.mean(), 0.01), std.lerp_(norms.std(), 0.01)
+        t.lerp_(cosine.gather(1, labels[:, None])[:, 0].sum() / 8, 0.01 * torch.tensor(1.0))
+    assert torch.equal(margin.mean, mean) and torch.equal(margin.std, std) and torch.equal(curricular.t, t)
+
+
 def test_unified_cross_entropy_is_equation_31():
     margin = margins.UniFace(3, s=8, m=0.4)
     cosine = torch.tensor([[0.7, 0.2, -0.4], [0.1, 0.5, 0.3]], dtype=torch.float64)

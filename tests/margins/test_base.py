@@ -3,6 +3,7 @@
 import copy
 import math
 import pickle
+from dataclasses import dataclass
 
 import pytest
 import torch
@@ -107,3 +108,39 @@ def test_wrong_options_are_named():
         for kind in (margins.ArcFace, margins.AdaFace, margins.CurricularFace):
             with pytest.raises(FaceLibError, match=message):
                 kind(**options)
+
+
+@pytest.mark.parametrize("odd", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        *[(kind, "s") for kind in (margins.Softmax, margins.NormFace, margins.ArcFace, margins.AdaFace)],
+        *[(kind, "m") for kind in (margins.SphereFace, margins.CosFace, margins.ArcFace, margins.CurricularFace)],
+        *[(margins.Combined, name) for name in ("m1", "m2", "m3")],
+        *[(margins.AdaFace, name) for name in ("h", "momentum")],
+        *[(margins.MagFace, name) for name in ("l_m", "u_m", "l_a", "u_a")],
+        (margins.SphereFace, "lam"),
+        (lambda **options: margins.UniFace(5, **options), "m"),
+    ],
+)
+def test_numbers_that_are_none_are_refused(kind, name, odd):
+    with pytest.raises(FaceLibError, match=f"{name}={odd}: must be a finite number"):
+        kind(**{name: odd})
+
+
+def test_what_sphereface_cannot_divide_by():
+    for options in ({"lam": -1}, {"m": 0}, {"m": -4}):
+        with pytest.raises(FaceLibError, match="m must be above 0, lam at least 0"):
+            margins.SphereFace(**options)
+    assert margins.CosFace(m=-0.1).m == -0.1, "an ease instead of a margin: few-shot learning takes it"
+
+
+@dataclass(frozen=True)
+class Personal(Halved):
+    """A rule of one's own with a margin for each class."""
+
+    m: torch.Tensor
+
+
+def test_a_rule_of_ones_own_may_have_a_tensor():
+    assert len(Personal(torch.ones(4)).m) == 4

@@ -141,7 +141,7 @@ def test_two_processes_draw_the_same_people(people, tmp_path):
 
 
 def test_the_familiar_command(tmp_path):
-    """The flags of the first inspiring system, on a folder of VGGFace2's layout, from published weights."""
+    """The flags of the usual training script, on a folder of VGGFace2's layout, from published weights."""
     from facelib.backbones import create
 
     folder = make_people(tmp_path / "VGGFace2" / "train_align").parent
