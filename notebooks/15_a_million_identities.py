@@ -804,13 +804,14 @@ assert np.isclose(large / small, 8 * 1e6 * 512 / (1024 * (12 * 512 + 40)))
 #
 # `averaged=True`, since `DistributedDataParallel` takes the mean of the backbone's gradients where the sum is wanted. A process here has its own centres, so that a checkpoint is a file for each, or `head.gathered_state()`.
 #
-# What does the command line do? `facelib train` under `torchrun` is data parallel, head and all: every process holds all centres. With `--head partial --rate 0.1` a step looks at a sample, the same in every process, and only the gradient of the sample travels. It has no shards and no blocks yet: for those there is the loop above. The two heads it knows for cosines:
+# What does the command line do? `facelib train` under `torchrun` is data parallel, head and all: every process holds all centres. With `--head sharded` it is the loop above: each process holds a share of the centres and looks at it in blocks, a single process at all of them in blocks. Its checkpoint holds the rows of all, so that any number of processes can go on with it. With `--head partial --rate 0.1` a step looks at a sample, the same in every process, and only the gradient of the sample travels. The three heads it knows for cosines:
 
 # %%
 from facelib.train import Recipe
 from facelib.train.model import make_head
 
-print(make_head(Recipe(), 10_000), make_head(Recipe(head="partial", rate=0.1), 10_000), sep="\n")
+for head in ("whole", "sharded", "partial"):
+    print(f"{head:8}", make_head(Recipe(head=head, rate=0.1), 10_000))
 
 # %% [markdown]
 # We have no eight cards and no million people to train on. Those who have, have published their figures: the authors of PartialFC, in the README of [arcface_torch](https://github.com/deepinsight/insightface/tree/master/recognition/arcface_torch) (tables of speed and memory; see also [An et al. 2022](../book/bibliography.md)), on eight V100 cards of 32 GB with made-up people. **These are theirs**; nothing of it was measured here.

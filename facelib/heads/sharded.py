@@ -71,16 +71,19 @@ class ShardedClassifier(nn.Module):
         here = (labels >= self.first) & (labels < self.last)
         return draw_centres(self.weight, torch.where(here, labels - self.first, -1), self.rate, generator)
 
+    def whole(self, rows: Tensor) -> Tensor:
+        """What each process holds for its classes, (last - first, n), as (classes, n). Every process must call it."""
+        longest = -(-self.classes // self.world)
+        parts = gathered(F.pad(rows.detach(), (0, 0, 0, longest - len(rows))), self).split(longest)
+        sizes = [self.classes * (n + 1) // self.world - self.classes * n // self.world for n in range(self.world)]
+        return torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)])
+
     def gathered_state(self) -> dict[str, Tensor]:
         """The ``state_dict`` of the ``CosineClassifier`` that the shards are together. Every process must call it.
 
         It is the same on each, and whole: (classes, embedding). What an optimiser keeps for the rows is not in it.
         """
-        longest = -(-self.classes // self.world)
-        mine = F.pad(self.weight.detach(), (0, 0, 0, longest - len(self.weight)))
-        parts = gathered(mine, self).split(longest)
-        sizes = [self.classes * (n + 1) // self.world - self.classes * n // self.world for n in range(self.world)]
-        return {"weight": torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)])}
+        return {"weight": self.whole(self.weight)}
 
     def load(self, state: Mapping[str, Tensor]) -> None:
         """Take this process's rows of a ``gathered_state``, whatever number of processes wrote it.

@@ -150,7 +150,8 @@ class Run:
         loader = deal(self.source, self.recipe, self.order, self.workers, self.place)
         with self._signals(), self._bar() as bar:
             report = Report(self, bar)
-            figures = self.judge(bar) if self.due or state.step >= self.steps else {}  # what an earlier sitting left
+            left = self.due or state.step >= self.steps  # by an earlier sitting
+            figures = self.judge(bar, self.content()) if left else {}
             while state.step < self.steps:
                 values = self.update([next(loader) for _ in range(self.recipe.accumulate)])
                 state.step += 1
@@ -158,11 +159,12 @@ class Run:
                 stop = self.place.agree(self.stopped, state.step % TOGETHER == 0 or self.ended)
                 if self.ended or stop or (save_every and state.step % save_every == 0):
                     report.write()
-                    self.save()  # before the validation, which may take long and be killed
+                    content = self.content()
+                    self.save(content)  # before the validation, which may take long and be killed
                 if stop and (state.step < self.steps or self.due):
                     raise KeyboardInterrupt
                 if self.ended:
-                    figures = self.judge(bar)
+                    figures = self.judge(bar, content)
         if self.place.first:
             finish(self, figures)
         return figures
@@ -228,27 +230,32 @@ class Run:
         """Whether an epoch has ended that is not validated yet."""
         return self.validation is not None and self.ended and self.state.validated != self.state.step
 
-    def judge(self, bar: tqdm) -> dict[str, float]:
+    def content(self) -> dict[str, Any]:
+        """What a checkpoint of this moment holds; nothing in processes whose part is not needed for it."""
+        return self.state.content(self.seconds) if self.place.first or self.state.sharded else {}
+
+    def judge(self, bar: tqdm, content: dict[str, Any]) -> dict[str, float]:
         """Validate, and save what it changed; broken off by a wish to stop, it is left to the next sitting."""
         if self.validation is None:
             return {}
         bar.set_description_str("validating")
-        figures = self.validate()
+        figures = self.validate(content)
         bar.set_description_str()
         if figures:
-            self.save()
+            self.save(content)
         if self.place.agree(self.stopped and (self.state.step < self.steps or self.due), now=True):
             raise KeyboardInterrupt
         return figures
 
-    def validate(self) -> dict[str, float]:
+    def validate(self, content: dict[str, Any]) -> dict[str, float]:
         """Figures of the model as it stands, written to the log; none if somebody asks to stop before."""
         if self.validation is None or not self.place.first:
             return {}
-        figures = self.validation(self.state.judged, self.place.device, lambda: self.stopped)
+        centres = self.state.judged_centres(content)
+        figures = self.validation(self.state.judged, self.place.device, centres, lambda: self.stopped)
         if not figures:
             return {}
-        self.state.validated = self.state.step
+        self.state.validated = content["validated"] = self.state.step
         self._note(self.validation.faults)
         self.log.write(self.state.step, {f"validation {name}": value for name, value in figures.items()})
         if not self.quiet:
@@ -256,16 +263,16 @@ class Run:
             tqdm.write(f"epoch {self.state.step / self.order.per_epoch:.4g}: {shown}", file=sys.stderr)
         best = figures.get("verification", figures.get("accuracy", 0.0))
         if best > self.state.best:
-            self.state.best = best
-            self.save(checkpoint.BEST)
+            self.state.best = content["best"] = best
+            self.save(content, checkpoint.BEST)
         return figures
 
-    def save(self, name: str = checkpoint.LAST) -> None:
+    def save(self, content: dict[str, Any], name: str = checkpoint.LAST) -> None:
         """Write a checkpoint. A full disk is reported, and the run goes on with the old one on disk."""
         if not self.place.first:
             return
         try:
-            checkpoint.save(self.out / name, self.state.content(self.seconds))
+            checkpoint.save(self.out / name, content | {"seconds": self.seconds})
         except OSError as error:
             aloud(f"{self.out / name}: not saved ({error.strerror or error}); free some space, the run goes on")
 

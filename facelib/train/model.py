@@ -12,7 +12,15 @@ from torch.nn import functional as F
 from .. import margins
 from ..backbones import create
 from ..errors import FaceLibError
-from ..heads import CosineClassifier, LinearClassifier, PartialFC, SubCenter, clean_accuracy
+from ..heads import (
+    CosineClassifier,
+    LinearClassifier,
+    PartialFC,
+    ShardedClassifier,
+    SubCenter,
+    clean_accuracy,
+    sharded_cross_entropy,
+)
 from ..heads.classifiers import unit
 from ..margins import Margin
 from .recipe import Recipe
@@ -42,6 +50,8 @@ class Recogniser(nn.Module):
             self.network.recompute = True  # type: ignore[assignment]
         self.head = make_head(recipe, classes)
         self.margin = make_margin(recipe, classes)
+        if recipe.head == "sharded" and not self.margin.only_target:
+            raise FaceLibError(f"--head sharded: --metric {recipe.metric} changes other logits than the own")
 
     def forward(
         self, crops: Tensor, labels: Tensor, share: float = 1.0, centres: Tensor | None = None
@@ -50,9 +60,12 @@ class Recogniser(nn.Module):
         embeddings = self.network(crops)
         with torch.autocast(crops.device.type, enabled=False):  # logits near 64 lie 0.25 apart in bfloat16
             embeddings = embeddings.float()
-            cosine = self.head(embeddings) if centres is None else F.linear(*unit(embeddings, centres))
             norms = torch.linalg.vector_norm(embeddings, dim=1)
             margin = scaled(self.margin, share)
+            if isinstance(self.head, ShardedClassifier):
+                loss, accuracy = sharded_cross_entropy(embeddings, self.head, labels, margin, averaged=True)
+                return loss + lengthening(margin, norms[labels >= 0]), accuracy
+            cosine = self.head(embeddings) if centres is None else F.linear(*unit(embeddings, centres))
             return self.loss(margin, margin(cosine, labels, norms), labels, norms), clean_accuracy(cosine, labels)
 
     def loss(self, margin: Any, logits: Tensor, labels: Tensor, norms: Tensor) -> Tensor:
@@ -62,19 +75,25 @@ class Recogniser(nn.Module):
         known = (labels >= 0).sum().clamp(min=1)
         smoothing = self.recipe.label_smoothing
         total = F.cross_entropy(logits, labels, ignore_index=-1, reduction="sum", label_smoothing=smoothing)
-        loss = total / known
-        if isinstance(margin, margins.MagFace):
-            loss = loss + MAGFACE_REGULARISER * margin.regulariser(norms[labels >= 0])
-        return loss
+        return total / known + lengthening(margin, norms[labels >= 0])
+
+
+def lengthening(margin: Any, norms: Tensor) -> Tensor | float:
+    """MagFace's term that lengthens embeddings; 0 for every other margin."""
+    return MAGFACE_REGULARISER * margin.regulariser(norms) if isinstance(margin, margins.MagFace) else 0.0
 
 
 def make_head(recipe: Recipe, classes: int) -> nn.Module:
     """The class centres that suit the margin."""
+    if recipe.head != "whole" and (recipe.metric == "softmax" or recipe.sub_centers > 1):
+        raise FaceLibError(
+            f"--head {recipe.head} needs one centre for each person and cosines: no softmax, no --sub-centers"
+        )
+    if recipe.head == "sharded":
+        if recipe.label_smoothing:
+            raise FaceLibError("--head sharded never sees all logits of a picture, which --label-smoothing needs")
+        return ShardedClassifier(recipe.embedding, classes)
     if recipe.head == "partial":
-        if recipe.metric == "softmax" or recipe.sub_centers > 1:
-            raise FaceLibError(
-                "--head partial needs one centre for each person and cosines: no softmax, no --sub-centers"
-            )
         return PartialFC(recipe.embedding, classes, recipe.rate)
     if recipe.metric == "softmax":
         if recipe.sub_centers > 1:

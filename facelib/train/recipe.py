@@ -59,8 +59,9 @@ class Recipe:
     margin_warmup: float = entry(0.0, "margin", "Epochs in which the margin grows from 0 to m.", least=0)
     gradient: str = entry("exact", "margin", "Of the margin; see facelib.margins.", ("exact", "detached"))
     sub_centers: int = entry(1, "margin", "Centres for each person, of which the nearest counts.", least=1)
-    head: str = entry("whole", "margin", "Classes that a step looks at: all; or those of the batch and a share (--rate)"
-                      " of the others, as PartialFC does.", ("whole", "partial"))  # fmt: skip
+    head: str = entry("whole", "margin", "Classes that a step looks at: all; all, each process at its own, a block at a"
+                      " time; or those of the batch and a share (--rate) of the others, as PartialFC does.",
+                      ("whole", "sharded", "partial"))  # fmt: skip
     rate: float = entry(0.1, "margin", "Share of the classes in a step, for --head partial.", least=0)
     label_smoothing: float = entry(0.0, "margin", "Share of the target given to all classes alike.", least=0)
 

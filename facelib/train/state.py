@@ -6,13 +6,15 @@ from typing import Any, cast
 
 import torch
 from torch import nn
+from torch.distributed.fsdp.sharded_grad_scaler import ShardedGradScaler
 from torch.optim.swa_utils import AveragedModel
 
 from .. import __version__
 from ..backbones import load_weights
 from ..errors import FaceLibError
-from ..heads import PartialFC, by_rows, parameter_groups
+from ..heads import PartialFC, ShardedClassifier, by_rows, parameter_groups
 from ..preprocess import Preprocess
+from . import shards
 from .distributed import World
 from .model import Recogniser
 from .recipe import Recipe, from_dict, option
@@ -37,10 +39,9 @@ class State:
         if recipe.pre_trained:
             load_weights(self.model.network, recipe.pre_trained)
         self.model.to(place.device).to(memory_format=torch.channels_last)  # faster for MobileFaceNet and on a GPU
-        self.partial = isinstance(self.model.head, PartialFC)
-        self.wrapped = place.wrap(
-            self.model, sync_bn, ("head.weight",) if self.partial else ()
-        )  # its gradient is sparse
+        self.partial = isinstance(self.model.head, PartialFC)  # whose gradient is sparse
+        self.sharded = isinstance(self.model.head, ShardedClassifier)  # of which each process has its own rows
+        self.wrapped = place.wrap(self.model, sync_bn, ("head.weight",) if self.partial or self.sharded else ())
         groups = parameter_groups(self.model, weight_decay=recipe.weight_decay)
         self.optimizer: torch.optim.Optimizer = (
             torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum)
@@ -49,7 +50,9 @@ class State:
         )
         if self.partial:
             by_rows(self.optimizer)
-        self.scaler = torch.amp.GradScaler(place.device.type, enabled=recipe.precision == "fp16")
+        # Of shards one alone may overflow, and then no process must move.
+        scaler = ShardedGradScaler if self.sharded and place.size > 1 else torch.amp.GradScaler
+        self.scaler = scaler(place.device.type, enabled=recipe.precision == "fp16")
         self.average = AveragedModel(self.model, multi_avg_fn=self._follow, use_buffers=True) if recipe.ema else None
 
     def _follow(self, mean: Any, now: Any, steps: Any) -> None:
@@ -64,9 +67,18 @@ class State:
         """The model that is validated and exported: the running mean where there is one."""
         return cast(Recogniser, self.average.module) if self.average is not None else self.model
 
+    def judged_centres(self, content: dict[str, Any]) -> torch.Tensor | None:
+        """All centres of the judged model where its head holds but a share of them, from a checkpoint's content."""
+        if not self.sharded:
+            return None
+        return content["model"]["head.weight"] if self.average is None else content["average"]["module.head.weight"]
+
     def content(self, seconds: float) -> dict[str, Any]:
-        """What a checkpoint holds, ``seconds`` after the beginning; all chance follows from the seed and the step."""
-        return {
+        """What a checkpoint holds, ``seconds`` after the beginning; all chance follows from the seed and the step.
+
+        Of a sharded head it holds all rows: then every process must call this.
+        """
+        content = {
             "recipe": self.recipe.to_dict(),
             "classes": self.classes,
             "pictures": self.pictures,
@@ -82,6 +94,14 @@ class State:
             "facelib": __version__,
             "torch": str(torch.__version__),
         }
+        head = self.model.head
+        return shards.whole(head, content, self._centres) if isinstance(head, ShardedClassifier) else content
+
+    @property
+    def _centres(self) -> int:
+        """Number of the head's centres among the optimiser's parameters."""
+        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        return next(k for k, p in enumerate(parameters) if p is self.model.head.weight)
 
     def restore(self, content: dict[str, Any], where: str) -> None:
         """Go on where a checkpoint was written.
@@ -102,6 +122,8 @@ class State:
                     f"{where}: was made with {content[what]:,} {what}, here are {getattr(self, what):,};"
                     " give the same --train-list and --num-classes, or another --out"
                 )
+        if isinstance(self.model.head, ShardedClassifier):
+            content = shards.own(self.model.head, content, self._centres)
         self.model.load_state_dict(content["model"])
         self.optimizer.load_state_dict(content["optimizer"])
         self.scaler.load_state_dict(content["scaler"])

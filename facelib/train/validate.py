@@ -44,12 +44,14 @@ class Validation:
 
     @torch.inference_mode()
     def __call__(
-        self, model: Recogniser, device: torch.device, stopped: Callable[[], bool] = lambda: False
-    ) -> dict[str, float]:
+        self, model: Recogniser, device: torch.device, centres: Tensor | None = None,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> dict[str, float]:  # fmt: skip
         """Figures as fractions: "verification" accuracy over ten folds, its "auc", and "accuracy" of the classes.
 
         What cannot be judged is left out: pairs where there are too few or a picture cannot be read, classes where
-        labels mean others. No figures at all once ``stopped`` says so, which is asked after each batch.
+        labels mean others. ``centres`` (classes, embedding) stand in for a head that holds its own share alone. No
+        figures at all once ``stopped`` says so, which is asked after each batch.
         """
         network, head = model.network.eval(), model.head.eval()
         dtype = PRECISION[model.recipe.precision]
@@ -65,7 +67,8 @@ class Validation:
             readable.append(labels >= 0)
             self.faults += faults
             if self.classes:
-                right += int((head(embeddings).argmax(1).cpu() == labels).sum())
+                cosine = head(embeddings) if centres is None else F.normalize(embeddings) @ F.normalize(centres).T
+                right += int((cosine.argmax(1).cpu() == labels).sum())
                 known += int((labels >= 0).sum())
             if stopped():
                 break

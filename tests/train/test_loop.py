@@ -87,8 +87,9 @@ def killed_after(monkeypatch, steps):
         {"metric": "adaface", "accumulate": 2, "schedule": "cosine"},
         {"metric": "curricularface", "sub_centers": 2, "precision": "bf16"},
         {"head": "partial", "rate": 0.4, "batch": 4, "accumulate": 2},
+        {"head": "sharded", "ema": 0.9, "optimizer": "adamw", "lr": 1e-3},
     ],
-    ids=["plain", "adamw", "state", "half", "sample"],
+    ids=["plain", "adamw", "state", "half", "sample", "shards"],
 )
 def test_a_run_that_died_goes_on_bit_for_bit(changes, people, tmp_path, monkeypatch):
     plan = recipe(people, epochs=3, **changes)

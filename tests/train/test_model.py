@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from facelib import FaceLibError
-from facelib.heads import LinearClassifier, PartialFC, SubCenter
+from facelib.heads import LinearClassifier, PartialFC, ShardedClassifier, SubCenter
 from facelib.train import Recipe
 from facelib.train.model import MAGFACE_REGULARISER, Recogniser, make_margin, scaled
 from facelib.train.recipe import METRICS
@@ -105,7 +105,23 @@ def test_a_margin_grows_from_nothing(metric):
     assert (half.diagonal() < plain.diagonal()).all() and (half.diagonal() > margin(cosine, labels).diagonal()).all()
 
 
+@pytest.mark.parametrize("metric", ["arcface", "adaface", "magface"])
+def test_a_sharded_head_alone_is_the_whole_one(metric):
+    """Same centres at the start, same loss and accuracy, gradients; an unreadable picture counts nowhere."""
+    torch.manual_seed(0)
+    crops, labels = torch.randn(6, 3, 16, 16), torch.tensor([0, 1, 1, 4, 0, -1])
+    found = []
+    for head in ("whole", "sharded"):
+        made = model(metric=metric, head=head)
+        loss, accuracy = made(crops, labels, 1.0)
+        loss.backward()
+        found.append([loss.detach(), accuracy, *(p.grad for p in made.parameters())])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=2e-4)
+
+
 def test_heads_that_suit():
+    assert isinstance(model(head="sharded").head, ShardedClassifier)
     assert isinstance(model(metric="softmax", scale=0).head, LinearClassifier)
     assert isinstance(model(sub_centers=3).head, SubCenter)
     assert (
@@ -119,6 +135,9 @@ def test_heads_that_suit():
         ({"metric": "softmax", "sub_centers": 2}, "--sub-centers"),
         ({"metric": "softmax", "head": "partial"}, "--head partial"),
         ({"sub_centers": 2, "head": "partial"}, "--head partial"),
+        ({"sub_centers": 2, "head": "sharded"}, "--head sharded"),
+        ({"metric": "curricularface", "head": "sharded"}, "--metric curricularface changes other logits"),
+        ({"label_smoothing": 0.1, "head": "sharded"}, "--label-smoothing needs"),
         ({"metric": "normface", "margin": 0.3}, "no margin of its own"),
         ({"recompute": True}, "--recompute"),
         ({"backbone": "resnet5"}, "no backbone"),

@@ -168,3 +168,64 @@ def test_the_familiar_command(tmp_path):
     )  # fmt: skip
     assert "verification" in done.stdout and "accuracy" in done.stdout
     assert float(done.stdout.split("verification ")[1].split()[0]) > 80
+
+
+STEP_BY_STEP = """
+import copy
+import sys
+from pathlib import Path
+import torch
+from facelib.train.distributed import world
+from facelib.train.loop import Run
+from facelib.train.pictures import deal
+from tests.train.helpers import recipe
+
+folder, out = map(Path, sys.argv[1:])
+torch.set_num_threads(1)
+with world("cpu") as place:
+    runs = []
+    for head in ("whole", "sharded"):
+        plan = recipe(folder, head=head, metric="adaface", batch=12, ema=0.9, precision="fp16")
+        run = Run(plan, out / f"{head}{place.rank}", place, False, 0, False, False, True)
+        run.state.scaler.load_state_dict(run.state.scaler.state_dict() | {"scale": 16.0})
+        runs.append((run, deal(run.source, plan, run.order, 0, place)))
+    (whole, _), (shards, _), moved = *runs, 0
+    for step in range(6):
+        content = copy.deepcopy(whole.state.content(0.0))  # its tensors live on in the run
+        shards.state.restore(content | {"recipe": shards.recipe.to_dict()}, "")
+        whole.state.step = shards.state.step = step
+        values = [place.mean(run.update([next(loader)])) for run, loader in runs]
+        moved += bool(values[0][2].isfinite())
+        torch.testing.assert_close(values[1][:2], values[0][:2], rtol=1e-3, atol=1e-3)
+        one, two = (run.state.content(0.0) for run, _ in runs)
+        for part in ("model", "average"):
+            for name, value in one[part].items():
+                torch.testing.assert_close(two[part][name], value, rtol=1e-3, atol=1e-4)
+        for key, kept in one["optimizer"]["state"].items():
+            mine = two["optimizer"]["state"][key]["momentum_buffer"]
+            torch.testing.assert_close(mine, kept["momentum_buffer"], rtol=1e-2, atol=1e-3)
+    assert moved > 3, "16 bits overflow"
+    before = copy.deepcopy(shards.state.content(0.0)["model"])
+    if place.rank == 1:  # its shard alone overflows
+        shards.state.model.head.weight.register_hook(lambda gradient: gradient * float("inf"))
+    shards.update([next(runs[1][1])])
+    after = shards.state.content(0.0)["model"]
+    assert all(torch.equal(before[n], after[n]) for n in before if n.endswith("weight")), "some have moved"
+    assert any(not torch.equal(before[n], after[n]) for n in before if n.endswith("running_mean"))
+"""
+
+
+def test_a_head_in_shards_is_the_whole_one(people, tmp_path):
+    """Three processes, two people each: every step is that of a whole head; all stand still if one overflows."""
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
+    (tmp_path / "steps.py").write_text(STEP_BY_STEP)
+    run(*launch, "3", str(tmp_path / "steps.py"), str(people), str(tmp_path))
+    out = tmp_path / "run"
+    for processes, epochs in (("3", 1), ("2", 2)):  # the checkpoint does not say how many wrote it
+        plan = {"head": "sharded", "epochs": epochs, "batch": 12, "schedule": "constant"}
+        run(*launch, processes, *TRAIN[1:], *arguments(people, out, **plan), "--resume")
+    rows = read_log(out)
+    assert len([row for row in rows if "loss" in row]) == 10
+    assert len([row for row in rows if "validation accuracy" in row]) == 2
+    assert checkpoint.load(out / "last.pt")["model"]["head.weight"].shape == (6, 16)
+    assert json.loads((out / "run.json").read_text())["processes"] == 2
