@@ -5,9 +5,13 @@ This module stands outside facelib.synth because importing that package imports 
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
+
+from .cli_tools import INTERRUPTED
+from .errors import FaceLibError
 
 PRESETS = ("tiny", "mini", "standard")  # those of facelib.synth.dataset
 SPLITS = ("train", "validation", "test")
@@ -38,12 +42,19 @@ def synth() -> None:
     help="0 is a passport photo, 1 everyday pictures.",
 )
 def preview(target: Path, people: int, shots: int, seed: int, hardness: float) -> None:
-    """Draw a contact sheet, one person a row, into TARGET (png or jpg)."""
+    """Draw a contact sheet, one person a row, into TARGET (png or jpg).
+
+    Ends with 0, with 1 if TARGET cannot be written.
+    """
     from .folders.files import encode, write_atomically
     from .synth.export import contact_sheet
 
     sheet = contact_sheet(people, shots, seed, hardness)
-    write_atomically(target, encode(sheet, target.suffix.lower() or ".png"))
+    try:
+        write_atomically(target, encode(sheet, target.suffix.lower() or ".png"))
+    except OSError as error:
+        file = error.filename or target
+        raise FaceLibError(f"{file}: cannot be written ({error.strerror or error}); choose another TARGET") from error
     click.echo(f"wrote {target}: {people} people, {shots} pictures of each", err=True)
 
 
@@ -60,14 +71,27 @@ def export(target: Path, preset: str, split: str, seed: int, quality: int, listi
            quiet: bool) -> None:  # fmt: skip
     """Write aligned pictures in the shape of VGGFace2: TARGET/n000000/0000_01.jpg, with a list file.
 
-    The run may be stopped at any moment and started again with the same command: finished people are skipped. Each
-    line of the list reads "n000000/0000_01.jpg 0", the path below TARGET and the label.
+    The run may be stopped at any moment and started again with the same command: finished people are skipped. A
+    folder holds one set: with another preset, split, seed or quality the command changes nothing, says what differs
+    and ends with 1. Give each set a TARGET of its own.
+
+    Each line of the list reads "n000000/0000_01.jpg 0", the path below TARGET and the label.
+
+    \b
+        facelib synth export people/train_align --preset mini
+        facelib synth export people/test_align --preset mini --split test
+
+    Ends with 0, with 1 if it had to stop, with 130 after Ctrl-C.
     """
     from .folders.progress import progress_bar
     from .synth.dataset import find_preset
     from .synth.export import export_folder
 
     chosen = find_preset(preset)
-    with progress_bar(chosen.count(split) * chosen.shots, quiet) as bar:
-        count = export_folder(target, preset, split, seed, quality, listing, device, bar.update)
+    try:
+        with progress_bar(chosen.count(split) * chosen.shots, quiet) as bar:
+            count = export_folder(target, preset, split, seed, quality, listing, device, bar.update)
+    except KeyboardInterrupt:
+        click.echo("interrupted; the same command goes on from here", err=True)
+        sys.exit(INTERRUPTED)
     click.echo(f"{count} pictures of {chosen.count(split)} people in {target}", err=True)

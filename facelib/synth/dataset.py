@@ -1,7 +1,7 @@
 """Data sets of synthetic people: presets, identity-disjoint splits, a cache on disk.
 
-Picture j of person k depends on (seed, k, j) and ``VERSION`` alone, so a larger preset holds the smaller one, and a
-run that was stopped goes on as if it had not been.
+The pictures of person k depend on (seed, k), on how many they are and on ``VERSION`` alone, so more people change
+nobody's pictures, and a run that was stopped goes on as if it had not been.
 """
 
 from __future__ import annotations

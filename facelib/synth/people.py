@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from operator import index
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,16 +43,33 @@ class People:
     device : torch device or its name
         Where heads and pictures are computed.
 
+    Raises
+    ------
+    FaceLibError
+        n or seed is no integer or out of range, or the device is not there.
+
     >>> few, many = People(10, seed=1), People(1_000_000, seed=1)
     >>> bool((few.identities([7]).head == many.identities([7]).head).all())
     True
     """
 
     def __init__(self, n: int, seed: int = 0, device: str | torch.device = "cpu") -> None:
-        if n < 1 or not 0 <= seed < 2**63:
-            raise ValueError(f"People needs n >= 1 and 0 <= seed < 2**63, not n={n}, seed={seed}")
-        self.n, self.seed, self.device = n, seed, torch.device(device)
-        self.basis: Basis = load_basis(str(self.device))
+        try:
+            known = index(n) >= 1 and 0 <= index(seed) < 2**63
+        except TypeError:
+            known = False
+        if not known:
+            raise FaceLibError(f"People needs integers n >= 1 and 0 <= seed < 2**63, not n={n!r}, seed={seed!r}")
+        self.n, self.seed = n, seed
+        try:
+            self.device = torch.device(device)
+            self.basis: Basis = load_basis(str(self.device))
+        except (RuntimeError, AssertionError, NotImplementedError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise FaceLibError(
+                f"device {str(device)!r} cannot be used here ({reason}); `facelib doctor` lists the devices, cpu"
+                " always works"
+            ) from error
 
     def __len__(self) -> int:
         return self.n
@@ -60,8 +78,17 @@ class People:
         return f"People({self.n}, seed={self.seed}, device='{self.device}')"
 
     def identities(self, ids: Sequence[int] | np.ndarray | Tensor) -> Identities:
-        """Everything that is fixed about these people (N of them, repetitions allowed)."""
-        numbers = [int(k) for k in ids]
+        """Everything that is fixed about these people (N of them, repetitions allowed).
+
+        Raises
+        ------
+        FaceLibError
+            ids is empty, no sequence of integers, or names somebody who is not among these n.
+        """
+        try:
+            numbers = [index(k) for k in ids]
+        except TypeError as error:
+            raise FaceLibError(f"ids must be a sequence of integers, such as [3, 3, 8]: {error}") from error
         if not numbers:
             raise FaceLibError("nobody to look at: ids is empty")
         wrong = [k for k in numbers if not 0 <= k < self.n]
@@ -101,6 +128,12 @@ class People:
             Also give masks, depth and normals.
         fixed
             Values of the ``Scene`` that are set and not drawn: ``people.render(ids, g, yaw=0.0, hat=0)``.
+
+        Raises
+        ------
+        FaceLibError
+            Wrong ids; a generator, hardness, size or supersample of another kind or out of range; a fixed value that
+            is not of the ``Scene``, of another shape, or not finite.
         """
         from .sampling import sample_scene
         from .shots import take

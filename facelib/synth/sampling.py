@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from ..errors import FaceLibError
 from .backdrop import LEAVES, LIGHTS
 from .basis import Basis
 from .expression import HOW_OFTEN, sample_expression
@@ -43,7 +44,16 @@ def sample_scene(
         hats and occluders come.
     max_yaw, max_pitch : float
         In radians.
+
+    Raises
+    ------
+    FaceLibError
+        A generator of another kind; a hardness that is negative or not finite.
     """
+    if not isinstance(generator, torch.Generator):
+        raise FaceLibError(f"generator must be a torch.Generator().manual_seed(...), not {generator!r}")
+    if not 0 <= hardness < math.inf:
+        raise FaceLibError(f"hardness must be a finite number from 0 on, not {hardness}; 1 is everyday pictures")
     draw = Chance(len(people), generator, hardness)
     values = {
         **_pose(draw, max_yaw, max_pitch),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from ..errors import FaceLibError
 
 NO_GLASSES, GLASSES, SUNGLASSES = range(3)
 NO_OCCLUDER, OBJECT, FACE_MASK = range(3)
@@ -106,13 +109,36 @@ class Scene:
         return Scene(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
 
     def replace(self, **values: Tensor | float) -> Scene:
-        """A copy with some fields set, a number for all N alike: ``scene.replace(yaw=0.0, hat=0)``."""
+        """A copy with some fields set, a number for all N alike: ``scene.replace(yaw=0.0, hat=0)``.
+
+        Raises
+        ------
+        FaceLibError
+            There is no such field, or the value is no finite number or does not have the field's shape.
+        """
         known = {f.name: getattr(self, f.name) for f in fields(self)}
         for name, value in values.items():
-            old = known[name]
-            known[name] = torch.as_tensor(value, dtype=old.dtype, device=old.device).expand_as(old).contiguous()
+            if name not in known:
+                near = difflib.get_close_matches(name, known, 3)
+                hint = f"did you mean {' or '.join(near)}?" if near else "help(facelib.synth.Scene) lists what it has"
+                raise FaceLibError(f"a scene has no {name!r}; {hint}")
+            known[name] = _filled(name, value, known[name])
         return Scene(**known)
 
     def metadata(self) -> dict[str, np.ndarray]:
         """Every value by name, as numpy arrays with N rows."""
         return {f.name: getattr(self, f.name).cpu().numpy() for f in fields(self)}
+
+
+def _filled(name: str, value: Tensor | float, old: Tensor) -> Tensor:
+    """A value for every picture, of the kind and shape of the old ones."""
+    try:
+        new = torch.as_tensor(value, dtype=old.dtype, device=old.device).expand_as(old).contiguous()
+    except (TypeError, ValueError, RuntimeError) as error:
+        shape = tuple(old.shape)
+        raise FaceLibError(
+            f"{name} must be one number or numbers of shape {shape}, a row a picture: {error}"
+        ) from error
+    if not new.isfinite().all():
+        raise FaceLibError(f"{name} must be finite, not {value}")
+    return new

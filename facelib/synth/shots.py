@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import index
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+from ..errors import FaceLibError
 from .canvas import PARTS
 
 if TYPE_CHECKING:
@@ -66,9 +68,22 @@ def traits(who: Identities) -> dict[str, np.ndarray]:
 def take(
     people: People, who: Identities, scene: Scene, size: int, aligned: bool, supersample: int | None, details: bool
 ) -> Shots:
-    """Render in batches and gather the results on the CPU."""
+    """Render in batches and gather the results on the CPU.
+
+    Raises
+    ------
+    FaceLibError
+        size is no integer of at least 3, below which the camera can leave nothing, or supersample none of at least 1.
+    """
     from .render import render_scene
 
+    for name, value, least in (("size", size, 3), ("supersample", supersample or 1, 1)):
+        try:
+            fits = index(value) >= least
+        except TypeError:
+            fits = False
+        if not fits:
+            raise FaceLibError(f"{name} must be an integer of at least {least}, not {value!r}")
     rows = BATCH if people.device.type == "cpu" else 32 * BATCH
     rows = max(1, min(rows, int(rows * (224 / (size * (supersample or (1 if aligned else 2)))) ** 2)))
     parts = [

@@ -63,10 +63,52 @@ def test_unknown_people_are_refused(ids):
         People(10).identities(ids)
 
 
-@pytest.mark.parametrize("options", [{"n": 0}, {"n": 1, "seed": -1}])
+@pytest.mark.parametrize("ids", [[1.5], [1, 2.0], 3, None, torch.tensor([1.0])])
+def test_ids_are_integers_and_never_cut_down_to_them(ids):
+    with pytest.raises(FaceLibError, match="ids must be a sequence of integers"):
+        People(10).identities(ids)
+
+
+def test_integers_of_every_kind_are_ids():
+    who = [People(np.int64(10)).identities(ids) for ids in ([3], range(3, 4), np.uint8([3]), torch.tensor([3]))]
+    assert all(same(who[0], other) is None for other in who[1:])
+
+
+@pytest.mark.parametrize("options", [{"n": 0}, {"n": 1.5}, {"n": "3"}, {"n": 1, "seed": -1}, {"n": 1, "seed": 0.5}])
 def test_senseless_settings_are_refused(options):
-    with pytest.raises(ValueError, match="People needs"):
+    with pytest.raises(FaceLibError, match="People needs integers"):
         People(**options)
+
+
+def test_a_device_that_is_not_there():
+    with pytest.raises(FaceLibError, match="device 'foo' cannot be used here.*facelib doctor"):
+        People(1, device="foo")
+
+
+@pytest.mark.parametrize("wrong, message", [
+    ({"yawn": 0}, "a scene has no 'yawn'; did you mean yaw"),
+    ({"foo": 0}, r"a scene has no 'foo'; help\(facelib.synth.Scene\)"),
+    ({"yaw": float("nan")}, "yaw must be finite, not nan"),
+    ({"yaw": [0.0, 0.1, 0.2]}, r"yaw must be one number or numbers of shape \(2,\)"),
+    ({"yaw": "left"}, "yaw must be one number"),
+    ({"hat": float("nan")}, "hat must be one number"),
+    ({"generator": np.random.default_rng(0)}, r"generator must be a torch.Generator.*not Generator\(PCG64\)"),
+    ({"generator": None}, "generator must be a torch.Generator.*not None"),
+    ({"size": 0}, "size must be an integer of at least 3, not 0"),
+    ({"size": 20.5}, "size must be an integer"),
+    ({"supersample": -1}, "supersample must be an integer of at least 1, not -1"),
+    ({"hardness": float("nan")}, "hardness must be a finite number from 0 on, not nan"),
+    ({"hardness": float("inf")}, "hardness must be"),
+    ({"hardness": -1}, "hardness must be"),
+])  # fmt: skip
+def test_what_cannot_be_rendered_is_named(wrong, message):
+    with pytest.raises(FaceLibError, match=message):
+        People(3).render([0, 1], **{"generator": torch.Generator().manual_seed(0), **wrong})
+
+
+def test_the_smallest_size_can_be_rendered():
+    """Whatever the camera does to it: two pixels could be lost on the way."""
+    assert len(People(24).render(range(24), torch.Generator().manual_seed(0), size=3, hardness=2.0)) == 24
 
 
 def test_nobody_to_render():
