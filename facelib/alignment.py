@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .errors import LandmarkError
+from .errors import FaceLibError, LandmarkError
+from .faces import Faces
 from .image import ImageSource, load_image
 
 TEMPLATE_112 = np.array(
@@ -83,9 +84,13 @@ def align(image: ImageSource, landmarks: ArrayLike, size: int = 112) -> np.ndarr
     ------
     LandmarkError
         See ``estimate_similarity``.
+    ImageError
+        See ``load_image``.
+    FaceLibError
+        When ``size`` is no whole number of pixels.
     """
-    if size < 1:
-        raise ValueError(f"size is the side of the crop in pixels and must be at least 1, not {size}")
+    if not isinstance(size, (int, np.integer)) or size < 1:
+        raise FaceLibError(f"size={size!r}: the side of the crop is a whole number of pixels, at least 1")
     points = _points(landmarks, "landmarks")
     if points.ndim not in (2, 3) or points.shape[-2] != 5:
         raise LandmarkError(f"landmarks: expected shape (N, 5, 2) or (5, 2), got {points.shape}")
@@ -103,7 +108,12 @@ def warp(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
 
 
 def _points(values: ArrayLike, name: str) -> np.ndarray:
-    points = np.asarray(values, dtype=np.float64)
+    if isinstance(values, Faces):
+        raise LandmarkError(f"{name}: got Faces; pass faces.landmarks")
+    try:
+        points = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise LandmarkError(f"{name}: are no array of numbers ({error}); pass the landmarks of Faces") from error
     if points.ndim < 2 or points.shape[-1] != 2 or points.shape[-2] < 2:
         raise LandmarkError(f"{name}: expected shape (..., K, 2) with K >= 2, got {points.shape}")
     if not np.isfinite(points).all():

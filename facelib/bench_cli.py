@@ -41,8 +41,9 @@ def backbones(names: tuple[str, ...], embedding: int, size: int, batch: int, dev
     except (RuntimeError, AssertionError) as error:
         raise FaceLibError(f"--device {device}: {str(error).splitlines()[0]}") from error
     width = max(map(len, names or NAMES))
-    click.echo(f"{'':<{width}}{'million weights':>17}{'million operations':>20}{'ms a crop':>11}")
-    for name in names or NAMES:
+    for place, name in enumerate(names or NAMES):
         found = cost(create(name, embedding, size), size, batch, device)
+        if place == 0:  # not above an error
+            click.echo(f"{'':<{width}}{'million weights':>17}{'million operations':>20}{'ms a crop':>11}")
         million = found.weights / 1e6, found.operations / 1e6
         click.echo(f"{name:<{width}}{million[0]:>17.1f}{million[1]:>20,.0f}{found.milliseconds:>11.1f}")

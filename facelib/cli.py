@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from .data_cli import catalog, list_, pack
 from .errors import FaceLibError
 from .evaluate_cli import evaluate
 from .export_cli import export
+from .folders.words import counted, once
 from .identify_cli import identify
 from .synth_cli import synth
 from .train_cli import train
@@ -33,6 +35,18 @@ class _Commands(click.Group):
             raise click.ClickException(printable(str(error))) from error
         except ImportError as error:
             raise click.ClickException(f"{error}; run `facelib doctor` to see what is missing") from error
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            sys.exit(INTERRUPTED)
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # `| head` has seen enough, which click knows how to end
+                raise
+            raise click.ClickException(printable(_fault(error))) from error
+
+
+def _fault(error: OSError) -> str:
+    reason = error.strerror or str(error)
+    return f"{os.fsdecode(error.filename)}: {reason}" if isinstance(error.filename, (str, bytes)) else reason
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -82,7 +96,8 @@ def _detector_options(command: Any) -> Any:
 @main.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=False), metavar="PATHS...")
 @click.option("--out", type=click.Path(file_okay=False), help="Folder for the pictures with their faces drawn in.")
-@click.option("--json", "json_file", metavar="FILE", help="One JSON object a picture, line by line; - is the screen.")
+@click.option("--json", "json_file", type=click.Path(dir_okay=False, writable=True, allow_dash=True), metavar="FILE",
+              help="One JSON object a picture, line by line; - is the screen.")  # fmt: skip
 @_detector_options
 @click.option(
     "--factor",
@@ -108,7 +123,7 @@ def detect(paths: tuple[str, ...], out: str | None, json_file: str | None, quiet
         facelib detect photo.jpg holiday/ --out detected/ --json faces.jsonl
         facelib detect "scans/**/*.tif" --json - --min-face 40
 
-    Ends with 0, with 1 if a picture could not be read, with 2 if a path does not exist.
+    Ends with 0, with 1 if a picture could not be read, with 2 if a path does not exist, with 130 after Ctrl-C.
     """
     from .folders.detect import detect_files, find_pictures
     from .folders.progress import progress_bar
@@ -122,7 +137,7 @@ def detect(paths: tuple[str, ...], out: str | None, json_file: str | None, quiet
     if not quiet:
         click.echo(totals.line(), err=True)
     for file, fault in totals.unreadable[:SHOWN]:
-        click.echo(f"unreadable: {printable(fault if file in fault else f'{file}: {fault}')}", err=True)
+        click.echo(f"unreadable: {printable(once(file, fault))}", err=True)
     if len(totals.unreadable) > SHOWN:
         click.echo(f"... and {len(totals.unreadable) - SHOWN} more; --json FILE lists them all", err=True)
     sys.exit(1 if totals.unreadable else 0)
@@ -199,7 +214,7 @@ def align(source: str, target: str, workers: int | None, batch: int | None, retr
     show.close()
     _conclude(summary, target, report)
     if not summary.pictures:
-        raise FaceLibError(f"{source}: holds no pictures ({summary.others:,} other files)")
+        raise FaceLibError(f"{source}: holds no pictures ({counted(summary.others, 'other file')})")
     sys.exit(0 if summary.aligned + summary.present else 1)
 
 

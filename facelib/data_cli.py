@@ -13,6 +13,7 @@ import click
 
 from .cli_tools import INTERRUPTED, SHOWN, cores, printable
 from .errors import FaceLibError
+from .folders.words import counted, once
 
 if TYPE_CHECKING:
     from .data.splits import Part
@@ -58,19 +59,29 @@ def list_(folder: Path, out: Path, val: Path, split: str, val_share: float, seed
         facelib list VGGFace2/train_align --out data/train.txt --val data/val.txt
         facelib list crops --out train.txt --val val.txt --split people --val-share 0.1 --check
 
-    Ends with 0, with 1 if the folder holds fewer than two people or one of the lists would be empty.
+    Pictures whose names cannot stand in a list, for a line break in them, are named and left out. If one of the two
+    lists cannot be written, the other is not either.
+
+    Ends with 0, with 1 if the folder holds fewer than two people or one of the lists would be empty, with 130 after
+    Ctrl-C.
     """
-    from .data import split_folder, write_list
+    if out.resolve() == val.resolve():
+        raise click.UsageError(f"--out and --val are the same file, {out}; the second list would replace the first")
+    from .data import split_folder
+    from .data.lists import write_lists
 
     made = split_folder(folder, by=split, share=val_share, seed=seed, min_images=min_images)
-    for path, part in ((out, made.train), (val, made.validation)):
-        try:
-            write_list(path, part.names, part.labels)
-        except OSError as error:
-            raise FaceLibError(f"{path}: cannot be written ({error.strerror or error})") from error
+    parts = {out: made.train, val: made.validation}
+    try:
+        write_lists({path: (part.names, part.labels) for path, part in parts.items()})
+    except OSError as error:
+        raise FaceLibError(f"{error.filename}: cannot be written ({error.strerror or error})") from error
+    for path, part in parts.items():
         click.echo(f"{path}: {_counts(part)}", err=True)
+    for name in made.unlistable[:SHOWN]:
+        click.echo(f"left out: {printable(repr(name))}; rename the file", err=True)
     for what, count in sorted(made.left_out.items()):
-        click.echo(f"left out: {count:,} {what}", err=True)
+        click.echo(f"left out, {what}: {count:,}", err=True)
     click.echo(f"for training: --num-classes {len(made.train.people)}", err=True)
     if check:
         _report(folder, quiet)
@@ -125,13 +136,14 @@ def pack(source: Path, out: Path, root: Path | None, workers: int | None, check:
         click.echo("interrupted; the same command goes on from here", err=True)
         sys.exit(INTERRUPTED)
     for name, reason in done.left_out[:SHOWN]:
-        click.echo(printable(f"left out: {reason if name in reason else f'{name}: {reason}'}"), err=True)
+        click.echo(printable(f"left out: {once(name, reason)}"), err=True)
     if len(done.left_out) > SHOWN:
         click.echo(f"... and {len(done.left_out) - SHOWN:,} more; {out / 'index.json'} lists them all", err=True)
     if check:
         with progress_bar(done.pictures, quiet) as bar:
             verify(out, bar.update)
-    summary = f"{out}: {done.pictures:,} pictures in {len(done.parts)} parts, {len(done.left_out):,} left out"
+    held = f"{counted(done.pictures, 'picture')} in {counted(len(done.parts), 'part')}"
+    summary = f"{out}: {held}, {len(done.left_out):,} left out"
     click.echo(printable(summary + (", checksums right" if check else "")), err=True)
 
 
@@ -166,4 +178,4 @@ def catalog(name: str | None, as_json: bool) -> None:
 
 
 def _counts(part: Part) -> str:
-    return f"{len(part.names):,} pictures of {len(set(part.labels)):,} people"
+    return f"{counted(len(part.names), 'picture')} of {counted(len(set(part.labels)), 'person', 'people')}"

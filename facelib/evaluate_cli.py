@@ -11,6 +11,7 @@ import click
 
 from .cli_tools import INTERRUPTED, printable
 from .errors import FaceLibError
+from .folders.words import titled
 from .model_cli import open_model, wanted, wants_options
 from .train_cli import Numbers
 
@@ -161,7 +162,7 @@ def _check(sets: dict[str, str], people: dict[str, str], templates: dict[str, st
     others = {"--distractors": distractors} if distractors else {}
     for name, path in [*sets.items(), *people.items(), *templates.items(), *others.items()]:
         if not path.startswith("synth:") and not Path(path).exists():
-            raise click.UsageError(f"{name}: {path}: no such file or folder; it is looked for from {Path.cwd()}")
+            raise click.UsageError(titled(name, f"{path}: no such file or folder; it is looked for from {Path.cwd()}"))
 
 
 def _run(model: str, wants: dict[str, Any] | None, sets: dict[str, str], crowds: dict[str, str], ijbs: dict[str, str],
@@ -231,18 +232,20 @@ def _usable(sets: dict[str, str], judged: Callable[[str, str], Found], faults: l
         try:
             found.append(judged(name, path))
         except FaceLibError as error:
-            faults.append(f"{name}: {error}")
+            faults.append(titled(name, str(error)))
     return found
 
 
 def _make_folders(*folders: Path | None) -> None:
     """Before hours of work, not after them."""
+    from .folders.files import make_folder
+
     for folder in folders:
         try:
             if folder:
-                folder.mkdir(parents=True, exist_ok=True)
+                make_folder(folder)
         except OSError as error:
-            raise FaceLibError(f"{folder}: cannot be made ({error.strerror}); choose another folder") from error
+            raise FaceLibError(f"{error.filename}: cannot be made ({error.strerror}); choose another folder") from error
 
 
 def _write(results: list[Result], identified: list[Identified], compared: list[Compared], about: dict[str, Any],

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .errors import FaceLibError
+from .folders.words import counted
 from .model_cli import as_preprocess, wanted, wants_options
 
 if TYPE_CHECKING:
@@ -72,14 +73,16 @@ def _detector(out: Path, precision: str, page: bool) -> None:
 
 def _embedder(model: str, out: Path, precision: str, calibration: np.ndarray | None, preprocess: Any) -> None:
     from .export import export_embedder
+    from .folders.files import make_folder
 
     if out.suffix != ".onnx":
         raise click.BadParameter(f"{out}: a file that ends in .onnx is wanted", param_hint="OUT")
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(out.parent)
         made = export_embedder(model, out, precision, calibration, preprocess=preprocess)
     except OSError as error:
-        raise FaceLibError(f"{out}: cannot be written ({error.strerror}); check the space and permissions") from error
+        where = error.filename or out
+        raise FaceLibError(f"{where}: cannot be written ({error.strerror}); check the space and permissions") from error
     click.echo(f"{out}: {made.size / 1e6:.2f} MB, {made.precision}")
     click.echo(f"agrees with {model} on {made.parity}")
 
@@ -118,6 +121,7 @@ def _crops(folder: Path | None, samples: int) -> np.ndarray | None:
     for fault in faults:
         click.echo(f"left out: {fault}", err=True)
     if len(crops) < 2:
-        raise FaceLibError(f"{folder}: holds {len(crops)} pictures that can be read; at least two are wanted")
+        held = counted(len(crops), "picture")
+        raise FaceLibError(f"{folder}: holds {held} that can be read; at least two are wanted")
     click.echo(f"scales measured on {len(crops)} of {len(files)} pictures of {folder}")
     return np.stack(crops)

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from .errors import FaceLibError
+
 LANDMARK_NAMES = ("left eye", "right eye", "nose", "left mouth corner", "right mouth corner")
 """Left and right as seen in the picture."""
 
@@ -26,6 +28,11 @@ class Faces:
         The last network's probability that this is a face.
     landmarks : float32 (N, 5, 2)
         (x, y) in pixels, in the order of ``LANDMARK_NAMES``.
+
+    Raises
+    ------
+    FaceLibError
+        When the three have other shapes than these.
     """
 
     boxes: np.ndarray
@@ -33,12 +40,13 @@ class Faces:
     landmarks: np.ndarray
 
     def __post_init__(self) -> None:
+        count = np.shape(self.scores)[:1] or (1,)
         for name, tail in (("boxes", (4,)), ("scores", ()), ("landmarks", (5, 2))):
             value = np.asarray(getattr(self, name), dtype=np.float32)
             object.__setattr__(self, name, value)
-            if value.shape != (len(self.scores), *tail):
+            if value.shape != (*count, *tail):
                 want = ", ".join(["N", *map(str, tail)])
-                raise ValueError(f"Faces.{name}: expected shape ({want}), got {value.shape}")
+                raise FaceLibError(f"Faces.{name}: expected shape ({want}), got {value.shape}")
 
     @classmethod
     def empty(cls) -> Faces:

@@ -26,7 +26,8 @@ def load_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> np.ndarr
     """Read a picture as RGB uint8 of shape (H, W, 3), upright.
 
     EXIF rotation is applied, grey and palette pictures become RGB, transparency is laid over white, 16-bit
-    pictures keep their upper 8 bits, and of an animation the first frame counts.
+    pictures keep their upper 8 bits, and of an animation the first frame counts. Grey of 32-bit integers is taken as
+    8 bits if all its values fit, else as 16.
 
     Parameters
     ----------
@@ -34,7 +35,7 @@ def load_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> np.ndarr
         Arrays are (H, W), (H, W, 1), (H, W, 3) or (H, W, 4): uint8, uint16, bool, or float in [0, 1].
         A uint8 (H, W, 3) array is returned as it is, without a copy.
     max_pixels : int
-        Refuse anything larger before decoding it.
+        Refuse anything larger before decoding it. Pillow's own limit counts for TIFF and WebP only.
 
     Raises
     ------
@@ -50,7 +51,7 @@ def load_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> np.ndarr
     if isinstance(source, (bytes, bytearray, memoryview)):
         return _decode(bytes(source), f"{len(source)} bytes", max_pixels)
     if hasattr(source, "read"):
-        return _decode(source.read(), str(getattr(source, "name", "file object")), max_pixels)
+        return _from_file(source, str(getattr(source, "name", "file object")), max_pixels)
     raise ImageError(
         f"cannot read a picture from {type(source).__name__}: pass a path, bytes, a PIL image or a NumPy array"
         " (a tensor of shape (3, H, W): tensor.permute(1, 2, 0).numpy())"
@@ -69,6 +70,14 @@ def _from_path(path: Path, max_pixels: int) -> np.ndarray:
     return _decode(data, str(path), max_pixels)
 
 
+def _from_file(file: IO[bytes], name: str, max_pixels: int) -> np.ndarray:
+    try:
+        data = file.read()
+    except (OSError, ValueError) as error:  # ValueError: it is closed
+        raise ImageError(f"{name}: cannot be read ({error}); open it again, in binary mode") from error
+    return _decode(data, name, max_pixels)
+
+
 def _decode(data: bytes, name: str, max_pixels: int) -> np.ndarray:
     if not data:
         raise ImageError(f"{name}: is empty (0 bytes); the download or copy was cut short, fetch it again")
@@ -77,18 +86,33 @@ def _decode(data: bytes, name: str, max_pixels: int) -> np.ndarray:
             warnings.simplefilter("ignore")  # Pillow's own size and metadata warnings; our checks follow
             Image.init()  # idempotent; some formats are registered only by it
             known = [name for name in FORMATS if name in Image.OPEN]  # AVIF came late
-            with Image.open(io.BytesIO(data), formats=known) as image:
+            with _open(data, known) as image:
                 return _from_pil(image, name, max_pixels)
     except UnidentifiedImageError:
         raise ImageError(
             f"{name}: is not a picture in a known format, or its beginning is damaged; convert it to PNG or JPEG"
         ) from None
-    except Image.DecompressionBombError:
-        raise ImageError(_too_large(name, "far more", max_pixels)) from None
+    except Image.DecompressionBombError as error:
+        raise ImageError(_pillows_limit(name, error)) from None
     except ImageError:
         raise
     except Exception as error:  # a header that Pillow recognises and then stumbles over
         raise ImageError(_corrupt(name, error)) from error
+
+
+def _open(data: bytes, formats: list[str]) -> Image.Image:
+    """``Image.open``, without its limit: that one is of the whole process, ours of a call, and comes next."""
+    try:
+        return Image.open(io.BytesIO(data), formats=formats)
+    except Image.DecompressionBombError as error:
+        for factory, accept in (Image.OPEN[name] for name in formats):
+            if accept is not None and accept(data[:16]) is not True:
+                continue
+            try:
+                return factory(io.BytesIO(data), "")
+            except SyntaxError:  # Pillow's word for another format
+                continue
+        raise error
 
 
 def _from_pil(image: Image.Image, name: str, max_pixels: int) -> np.ndarray:
@@ -101,9 +125,12 @@ def _from_pil(image: Image.Image, name: str, max_pixels: int) -> np.ndarray:
         if getattr(image, "is_animated", False):
             image.seek(0)
         image.load()
+    except Image.DecompressionBombError as error:
+        raise ImageError(_pillows_limit(name, error)) from None
     except Exception as error:  # decoders raise OSError, SyntaxError, ValueError, struct.error, zlib.error, ...
         raise ImageError(_corrupt(name, error)) from error
-    return _to_rgb(_upright(image), name)
+    sixteen = image.format in ("PNG", "PPM")  # for which Pillow, or an old one, has 32 bits in memory
+    return _to_rgb(_upright(image), name, max_pixels, sixteen)
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -113,17 +140,19 @@ def _upright(image: Image.Image) -> Image.Image:
         return image
 
 
-def _to_rgb(image: Image.Image, name: str) -> np.ndarray:
+def _to_rgb(image: Image.Image, name: str, max_pixels: int, sixteen: bool) -> np.ndarray:
     if image.mode.startswith("I") or image.mode == "F":  # 16-bit grey, or scientific data
-        return _from_array(_wide_grey(np.asarray(image), name), MAX_PIXELS, name)
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        return _from_array(_wide_grey(np.asarray(image), name, sixteen), max_pixels, name)
+    if image.mode == "La":
+        image = image.convert("LA")  # from which alone Pillow knows a way to RGBA
+    if image.mode in ("RGBA", "LA", "PA", "RGBa") or "transparency" in image.info:
         rgba = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
     return np.array(image.convert("RGB"))
 
 
-def _wide_grey(grey: np.ndarray, name: str) -> np.ndarray:
-    """16-bit values as they are; 32-bit integers only if they fit 16 bits; floats are checked by _from_array."""
+def _wide_grey(grey: np.ndarray, name: str, sixteen: bool) -> np.ndarray:
+    """16-bit values as they are; 32-bit integers as 8 bits or 16, if they fit; floats are checked by _from_array."""
     if grey.dtype.kind == "f":
         return grey
     if grey.min() < 0 or grey.max() > 65535:
@@ -131,7 +160,8 @@ def _wide_grey(grey: np.ndarray, name: str) -> np.ndarray:
             f"{name}: holds {grey.dtype} values from {grey.min()} to {grey.max()}, which is data and not a photo;"
             " rescale it to 8 bits first"
         )
-    return grey.astype(np.uint16)
+    eight = grey.dtype == np.int32 and not sixteen and grey.max() <= 255
+    return grey.astype(np.uint8 if eight else np.uint16)
 
 
 def _from_array(array: np.ndarray, max_pixels: int, name: str = "") -> np.ndarray:
@@ -140,6 +170,8 @@ def _from_array(array: np.ndarray, max_pixels: int, name: str = "") -> np.ndarra
     if shaped.ndim != 3 or shaped.shape[2] not in (1, 3, 4):
         hint = "; it looks like (C, H, W): use array.transpose(1, 2, 0)" if shaped.shape[:1] in ((1,), (3,)) else ""
         raise ImageError(f"{name}: is not a picture; expected (H, W), (H, W, 3) or (H, W, 4){hint}")
+    if shaped.dtype.kind not in "buif":
+        raise ImageError(f"{name}: holds no numbers that could be pixels; expected uint8, uint16, bool or float")
     if 0 in shaped.shape:
         raise ImageError(f"{name}: has no pixels; check the crop that made it")
     if shaped.shape[0] * shaped.shape[1] > max_pixels:
@@ -176,5 +208,11 @@ def _corrupt(name: str, error: Exception) -> str:
 
 def _too_large(name: str, size: str, max_pixels: int) -> str:
     return (
-        f"{name}: {size} pixels, more than the limit of {max_pixels:,}; shrink it, or pass max_pixels= if you trust it"
+        f"{name}: {size} pixels, more than the limit of {max_pixels:,}; shrink it, or in Python pass max_pixels= to"
+        " load_image if you trust it"
     )
+
+
+def _pillows_limit(name: str, error: Exception) -> str:
+    """Of the few decoders that look at Pillow's limit themselves."""
+    return f"{name}: {str(error).partition(',')[0]}, which is Pillow's own for such files; shrink it, or save it as PNG"

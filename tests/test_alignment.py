@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from skimage.transform import SimilarityTransform
 
-from facelib import MTCNN, TEMPLATE_112, align, estimate_similarity
+from facelib import MTCNN, TEMPLATE_112, FaceLibError, Faces, align, estimate_similarity
 from facelib.errors import LandmarkError
 
 RNG = np.random.default_rng(0)
@@ -137,6 +137,9 @@ def test_one_face_and_no_face(astronaut):
         (np.zeros((5, 3)), "shape"),
         (np.zeros((4, 2)), "shape"),
         (np.zeros(10), "shape"),
+        (Faces.empty(), "got Faces; pass faces.landmarks"),
+        (Faces(np.zeros((2, 4)), np.zeros(2), np.zeros((2, 5, 2))), "got Faces; pass faces.landmarks"),
+        ([[1, 2], "x"], "no array of numbers"),
     ],
 )
 def test_degenerate_landmarks_raise(astronaut, landmarks, fault):
@@ -156,6 +159,8 @@ def test_the_bad_face_of_a_batch_is_named():
         estimate_similarity(landmarks)
 
 
-def test_size_must_be_positive(astronaut):
-    with pytest.raises(ValueError, match="size"):
-        align(astronaut, TEMPLATE_112, 0)
+@pytest.mark.parametrize("size", [0, -1, 112.0, "112", None])
+def test_size_must_be_a_positive_whole_number(astronaut, size):
+    with pytest.raises(FaceLibError, match=f"size={size!r}: the side of the crop"):
+        align(astronaut, TEMPLATE_112, size)
+    assert align(astronaut, TEMPLATE_112, np.int64(8)).shape == (8, 8, 3)

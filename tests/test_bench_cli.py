@@ -25,4 +25,4 @@ def test_a_row_for_each_name():
 def test_what_is_wrong_is_said_in_one_line(arguments, named):
     result = call(*arguments)
     assert result.exit_code == 1
-    assert named in result.output and "Traceback" not in result.output
+    assert named in result.output and len(result.output.splitlines()) == 1

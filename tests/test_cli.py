@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -77,7 +79,7 @@ def test_detect_prints_a_table(pictures: Path) -> None:
     assert head.split() == ["x1", "y1", "x2", "y2", "score", "eyes", "apart"]
     faces = facelib.MTCNN().detect("photos/a.png")
     assert np.allclose([float(x) for x in row.split()[:4]], faces.boxes[0], atol=0.06)
-    assert result.stderr.splitlines()[-1] == "1 pictures, 1 faces, 0 unreadable"
+    assert result.stderr.splitlines()[-1] == "1 picture, 1 face, 0 unreadable"
 
 
 def test_detect_folder_to_json(pictures: Path) -> None:
@@ -137,6 +139,16 @@ def test_usage_errors_end_with_2(pictures: Path, arguments: tuple[str, ...]) -> 
     assert result.exit_code == 2 and arguments[0] in result.stderr
 
 
+@pytest.mark.parametrize(
+    "arguments, fault",
+    [(("--min-face", "nan"), "min_face"), (("--thresholds", "nan", "0.7", "0.7"), "thresholds"),
+     (("--factor", "nan"), "factor")],
+)  # fmt: skip
+def test_what_is_no_number_is_refused(pictures: Path, arguments: tuple[str, ...], fault: str) -> None:
+    result = run("detect", "photos/a.png", *arguments)
+    assert result.exit_code == 1 and result.stderr.startswith(f"Error: {fault}") and "nan" in result.stderr
+
+
 @pytest.mark.parametrize("device", ["cuda:99", "abacus"])
 def test_a_device_that_is_not_there(pictures: Path, device: str) -> None:
     result = run("detect", "photos/a.png", "--device", device)
@@ -153,6 +165,78 @@ def test_no_pictures_is_an_error(pictures: Path) -> None:
     Path("empty").mkdir()
     result = run("detect", "empty")
     assert result.exit_code == 1 and "no pictures in empty" in result.stderr
+
+
+COMMANDS = [
+    (("detect", "photos/a.png"), "facelib.folders.detect.detect_files"),
+    (("list", "photos", "--out", "train.txt", "--val", "val.txt"), "facelib.data.split_folder"),
+    (("export", "mtcnn", "out"), "facelib.export.export_detector"),
+    (("bench", "backbones"), "facelib.backbones.create"),
+    (("doctor",), "facelib.doctor.diagnose"),
+]
+
+
+def failing(error: BaseException) -> Callable[..., None]:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    return fail
+
+
+@pytest.mark.parametrize("command, inner", COMMANDS)
+def test_ctrl_c_is_told_in_one_word(
+    command: tuple[str, ...], inner: str, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inner, failing(KeyboardInterrupt()))
+    result = run(*command)
+    assert result.exit_code == 130 and result.stderr.splitlines()[-1] == "interrupted"
+    assert "Abort" not in result.output
+
+
+@pytest.mark.parametrize("command", ["detect", "list"])
+def test_the_exit_code_of_ctrl_c_is_told(command: str) -> None:
+    assert "130 after Ctrl-C" in " ".join(run(command, "--help").stdout.split())
+
+
+@pytest.mark.parametrize(
+    "error, told",
+    [
+        (PermissionError(errno.EACCES, "Permission denied", "there/x"), "Error: there/x: Permission denied"),
+        (OSError(errno.EIO, "Input/output error", b"b\xff"), "Error: b\\udcff: Input/output error"),
+        (OSError(errno.ENOSPC, "No space left on device"), "Error: No space left on device"),
+        (OSError("of a library"), "Error: of a library"),
+        (BrokenPipeError(errno.EPIPE, "Broken pipe"), ""),  # `| head` wants no words
+    ],
+)
+@pytest.mark.parametrize("command, inner", COMMANDS[:1] + COMMANDS[-1:])
+def test_faults_of_the_disk_are_one_line(
+    command: tuple[str, ...], inner: str, error: OSError, told: str, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inner, failing(error))
+    result = run(*command)
+    assert result.exit_code == 1 and result.stderr.strip() == told and isinstance(result.exception, SystemExit)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="only Linux has a disk that is always full")
+def test_json_onto_a_full_disk(pictures: Path) -> None:
+    result = run("detect", "photos/a.png", "--json", "/dev/full", "--quiet")
+    assert result.exit_code == 1
+    assert result.stderr == "Error: /dev/full: cannot be written (No space left on device); choose another FILE\n"
+
+
+def test_json_into_a_folder_is_refused_before_anything_is_loaded(
+    pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "facelib.folders.detect", None)
+    result = run("detect", "photos/a.png", "--json", "photos")
+    assert result.exit_code == 2 and "File 'photos' is a directory" in result.stderr
+
+
+def test_a_file_where_a_folder_is_wanted(pictures: Path) -> None:
+    for option in ("--json", "--out"):
+        result = run("detect", "photos/a.png", option, "photos/notes.txt/x", "--quiet")
+        assert result.exit_code != 0 and "Traceback" not in result.output
+        assert "photos/notes.txt: cannot be written (is a file, a folder is wanted)" in result.stderr
 
 
 def test_missing_package_points_to_the_doctor(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,18 +91,18 @@ def test_an_interrupted_run_leaves_no_page(tmp_path: Path, flat: list[object], m
 @pytest.mark.parametrize(
     "options, code, fault",
     [
-        (["--identify", "gone"], 2, "gone: gone: no such file"),
+        (["--identify", "gone"], 2, "Error: gone: no such file"),
         (["--identify", "crowd", "--distractors", "gone"], 2, "--distractors: gone: no such file"),
         (["--identify", "crowd", "--pairs", "crowd=crowd"], 2, "--pairs and --identify have a set of this name"),
         (["--pairs", "synth:tiny", "--distractors", "crowd"], 2, "gallery of --identify, which is missing"),
         (["--identify", "synth:mini", "--distractors", "synth:tiny"], 2, "synth-mini: synth:mini and the distractors"),
-        (["--ijb", "gone"], 2, "gone: gone: no such file"),
+        (["--ijb", "mine=gone"], 2, "Error: mine: gone: no such file"),
         (["--ijb", "a=crowd", "--ijb", "a=empty"], 2, "two sets have this name"),
         (["--ijb", "crowd", "--identify", "crowd"], 2, "--ijb and another option have a set of this name"),
-        (["--ijb", "crowd"], 1, "crowd: crowd: neither ijbc_face_tid_mid.txt"),
+        (["--ijb", "crowd"], 1, "Error: crowd: neither ijbc_face_tid_mid.txt"),
         (["--identify", "crowd", "--unknown", "1"], 2, "--unknown"),
         (["--identify", "crowd", "--aligned", "--enrol", "10"], 1, "crowd: none of the 6 people to enrol has more"),
-        (["--identify", "empty"], 1, "empty: holds no folders with pictures"),
+        (["--identify", "empty"], 1, "Error: empty: holds no folders with pictures"),
     ],
 )
 def test_crowds_that_cannot_be_judged(

@@ -47,6 +47,12 @@ def test_a_file_and_what_is_said_of_it(tmp_path):
     assert Embedder.load(tmp_path / "new" / "face.onnx").preprocess.size == 56
 
 
+def test_a_file_where_a_folder_is_wanted(tmp_path):
+    (tmp_path / "file").touch()
+    done = run(NAME, tmp_path / "file" / "face.onnx")
+    assert done.exit_code == 1 and f"{tmp_path / 'file'}: cannot be written (is a file, a folder is" in done.output
+
+
 def test_int8_from_a_folder_with_a_broken_picture(tmp_path, crops):
     (tmp_path / "crops" / "anna").mkdir(parents=True)
     for k, crop in enumerate(crops[:6]):

@@ -3,17 +3,19 @@ import json
 import numpy as np
 import pytest
 
-from facelib import Faces
+from facelib import FaceLibError, Faces
 
 TWO = Faces([[0, 0, 10, 40], [5, 5, 65, 65]], [0.9, 0.8], np.arange(20).reshape(2, 5, 2))
 
 
 def test_shapes_and_types_are_enforced():
     assert TWO.boxes.dtype == TWO.scores.dtype == TWO.landmarks.dtype == np.float32
-    with pytest.raises(ValueError, match=r"landmarks.*\(N, 5, 2\)"):
+    with pytest.raises(FaceLibError, match=r"landmarks.*\(N, 5, 2\)"):
         Faces(np.zeros((2, 4)), np.zeros(2), np.zeros((2, 10)))
-    with pytest.raises(ValueError, match="boxes"):
+    with pytest.raises(FaceLibError, match="boxes"):
         Faces(np.zeros((3, 4)), np.zeros(2), np.zeros((2, 5, 2)))
+    with pytest.raises(FaceLibError, match=r"Faces.scores: expected shape \(N\), got \(\)"):
+        Faces(np.zeros((1, 4)), 0.5, np.zeros((1, 5, 2)))
 
 
 def test_indexing_keeps_the_three_together():

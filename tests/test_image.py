@@ -106,6 +106,27 @@ def test_sixteen_bits_keep_the_upper_eight(tmp_path):
     np.testing.assert_array_equal(load_image(tiff)[..., 0], wide >> 8)
 
 
+@pytest.mark.parametrize("values", [[0, 200, 255], [0, 256, 65535]])
+def test_integers_of_32_bits_are_8_bits_or_16(tmp_path, values):
+    grey = np.array([values], np.int32)
+    for image in (Image.fromarray(grey), saved(Image.fromarray(grey), tmp_path / "g.tif")):
+        np.testing.assert_array_equal(load_image(image)[..., 0], grey >> (8 if grey.max() > 255 else 0))
+    dark = b"P5 3 1 65535\n" + np.minimum(grey, 255).astype(">u2").tobytes()  # 32 bits in memory, but 16 in the file
+    assert load_image(dark).max() == 0
+    with pytest.raises(ImageError, match="from -1 to .* which is data and not a photo"):
+        load_image(Image.fromarray(grey - 1))
+
+
+@pytest.mark.parametrize("low, high, fault", [(-0.5, 1, "from -0.5 to 1.0"), (0, 200, "from 0.0 to 200.0"), (0, 1, "")])
+def test_floats_in_a_file(tmp_path, low, high, fault):
+    path = saved(Image.fromarray(np.array([[low, high]], np.float32)), tmp_path / "f.tif")
+    if not fault:
+        assert load_image(path)[0].tolist() == [[0] * 3, [255] * 3]
+        return
+    with pytest.raises(ImageError, match=f"f.tif: values run {fault}"):
+        load_image(path)
+
+
 def test_animation_counts_with_its_first_frame(tmp_path):
     frames = [Image.new("RGB", (6, 4), colour) for colour in ("red", "lime", "blue")]
     for name in ("a.gif", "a.webp", "a.png"):
@@ -166,6 +187,9 @@ def test_bad_files_say_which_and_why(tmp_path, case):
         (np.full((4, 4, 3), 300), "values run"),
         (np.full((4, 4, 3), -1.0), "values run"),
         (np.full((4, 4, 3), np.nan), "values run"),
+        (np.full((4, 4, 3), None), "holds no numbers"),
+        (np.full((4, 4, 3), "x"), "holds no numbers"),
+        (np.zeros((4, 4, 3), complex), "holds no numbers"),
         ({}, "cannot read"),
     ],
 )
@@ -178,6 +202,41 @@ def test_max_pixels_is_the_callers_choice():
     with pytest.raises(ImageError, match="max_pixels"):
         load_image(RGB, max_pixels=23)
     assert load_image(RGB, max_pixels=24).shape == RGB.shape
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "GIF", "BMP", "TGA", "TIFF", "WEBP"])
+def test_pillows_own_limit_does_not_count(monkeypatch, form):
+    """Where a decoder of Pillow looks at it too, the message says so."""
+    buffer = io.BytesIO()
+    Image.fromarray(RGB).save(buffer, form)
+    expected = load_image(buffer.getvalue())
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 11)  # as for a picture of 200 million
+    if form in ("TIFF", "WEBP"):
+        with pytest.raises(ImageError, match=r"\(24 pixels\) exceeds limit of 22 pixels, which is Pillow's own"):
+            load_image(buffer.getvalue())
+        return
+    np.testing.assert_array_equal(load_image(buffer.getvalue(), max_pixels=24), expected)
+    with pytest.raises(
+        ImageError, match="6 x 4 pixels, more than the limit of 23; shrink it, or in Python pass max_pix"
+    ):
+        load_image(buffer.getvalue(), max_pixels=23)
+    assert Image.MAX_IMAGE_PIXELS == 11
+
+
+def test_wide_grey_has_the_callers_limit_too(monkeypatch):
+    monkeypatch.setattr("facelib.image.MAX_PIXELS", 23)
+    assert load_image(Image.fromarray(np.zeros((4, 6), np.int32)), max_pixels=24).shape == RGB.shape
+
+
+def test_premultiplied_grey():
+    assert load_image(Image.merge("LA", [Image.new("L", (6, 4), 100)] * 2).convert("La")).shape == RGB.shape
+
+
+def test_a_closed_file(tmp_path):
+    with saved(Image.fromarray(RGB), tmp_path / "a.png").open("rb") as file:
+        pass
+    with pytest.raises(ImageError, match="a.png: cannot be read .*closed.*; open it again"):
+        load_image(file)
 
 
 @settings(max_examples=150, deadline=None)

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..errors import FaceLibError
 from ..folders.files import walk
+from ..folders.words import counted
 from .lists import read_list
 from .source import Names, Source, read_file
 
@@ -95,6 +96,6 @@ def find_people(root: str | os.PathLike[str]) -> tuple[dict[str, list[str]], int
             person = folder.path.split("/", 1)[0]
             people.setdefault(person, []).extend(folder.join(name) for name in folder.pictures)
     if not people:
-        beside = f" ({others:,} pictures lie in it directly)" if others else ""
+        beside = f" ({counted(others, 'picture')} in it directly)" if others else ""
         raise FaceLibError(f"{root}: holds no folders with pictures{beside}; expected one folder a person")
     return {person: sorted(people[person]) for person in sorted(people)}, others

@@ -13,14 +13,15 @@ from __future__ import annotations
 
 import ntpath
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import FaceLibError
-from ..folders.files import write_atomically
+from ..folders.files import new_file
 from .source import MOST_CLASSES, Names
 
 LINE = 65_536  # bytes; a longer line is no line of a list
@@ -85,14 +86,36 @@ def write_list(file: str | os.PathLike[str], names: Iterable[str], labels: Itera
     OSError
         Disk full, no permission.
     """
-    lines = []
-    for name, label in zip(names, labels, strict=True):
-        line = f"{name} {int(label)}\n".encode("utf-8", "surrogateescape")
-        if b"\n" in line[:-1] or parse_line(line) != (name, label):
-            raise FaceLibError(f"{name!r}, {label}: cannot stand in a list file; rename the file")
-        lines.append(line)
-    write_atomically(Path(file), b"".join(lines))
-    return len(lines)
+    return write_lists({file: (names, labels)})[0]
+
+
+def write_lists(lists: Mapping[str | os.PathLike[str], tuple[Iterable[str], Iterable[int]]]) -> list[int]:
+    """Write several list files, all of them or none: file -> names, labels. Raises as ``write_list`` does."""
+    written = [[_line(*each) for each in zip(*entries, strict=True)] for entries in lists.values()]
+    with ExitStack() as stack:  # they take their places at its end
+        files = [stack.enter_context(new_file(Path(file))) for file in lists]
+        for file, lines in zip(files, written, strict=True):
+            file.write(b"".join(lines))
+    return [len(lines) for lines in written]
+
+
+def listable(name: str) -> bool:
+    """Whether a list file can name this picture.
+
+    >>> listable("n000002/0001_01.jpg"), listable("n000002/0001\\n01.jpg")
+    (True, False)
+    """
+    try:
+        return bool(_line(name, 0))
+    except FaceLibError:
+        return False
+
+
+def _line(name: str, label: int) -> bytes:
+    line = f"{name} {int(label)}\n".encode("utf-8", "surrogateescape")
+    if b"\n" in line[:-1] or parse_line(line) != (name, label):
+        raise FaceLibError(f"{name!r}, {label}: cannot stand in a list file; rename the file")
+    return line
 
 
 def parse_line(line: bytes) -> tuple[str, int] | None:
@@ -156,9 +179,11 @@ def _refuse_missing(listing: Listing, root: str) -> None:
     if len(lost):
         shown = ", ".join(f"line {listing.lines[k]}: {listing.names[k]}" for k in lost[:SHOWN])
         more = ", ..." if len(lost) > SHOWN else ""
+        remedy = "is this the folder that the list was made for?"
+        if os.sep == "/" and all("\\" in listing.names[k] for k in lost):
+            remedy = "it was written on Windows: turn \\ into /"
         raise FaceLibError(
-            f"{listing.file}: {len(lost):,} of {len(listing):,} pictures are not in {root} ({shown}{more});"
-            " is this the folder that the list was made for?"
+            f"{listing.file}: {len(lost):,} of {len(listing):,} pictures are not in {root} ({shown}{more}); {remedy}"
         )
 
 

@@ -75,7 +75,10 @@ def _open_file(path: Path, root: str | os.PathLike[str] | None) -> Source:
     if b"\0" in begin:
         raise FaceLibError(f"{path}: is no text, it begins with {begin[:8]!r}; a data set is {KNOWN}")
     if root is None:
-        raise FaceLibError(f"{path}: a list file needs the folder that its paths are relative to; give it as root")
+        raise FaceLibError(
+            f"{path}: a list file needs the folder that its paths are relative to; give it as root (in"
+            " commands: --root, for training --dataset-root)"
+        )
     return ListSource(path, root)
 
 

@@ -146,7 +146,9 @@ def read_index(folder: Path) -> Packing:
     except FileNotFoundError:
         raise FaceLibError(f"{folder}: holds no {INDEX}; it is no packed data set") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise FaceLibError(f"{path}: is damaged or of another version ({error})") from error
+        raise FaceLibError(
+            f"{path}: is damaged or of another version ({error}); delete the folder and pack again"
+        ) from error
 
 
 def _check_length(path: Path, expected: int) -> None:

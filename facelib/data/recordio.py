@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import FaceLibError, ImageError
+from ..folders.words import counted
 from .source import MOST_CLASSES, Source
 
 MAGIC = 0xCED7230A
@@ -178,7 +179,7 @@ def unpack(record: bytes, name: str = "record") -> tuple[np.ndarray, bytes]:
     if not count:
         return header["label"].reshape(1), record[begin:]
     if begin + 4 * count > len(record):
-        raise ImageError(f"{name}: announces {count:,} labels in {len(record):,} bytes")
+        raise ImageError(f"{name}: announces {counted(count, 'label')} in {len(record):,} bytes")
     return np.frombuffer(record, "<f4", count, begin), record[begin + 4 * count :]
 
 

@@ -12,7 +12,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from ..errors import FaceLibError
+from ..folders.words import counted
 from .folders import find_people
+from .lists import listable
 
 WAYS = ("pictures", "people")
 
@@ -32,11 +34,16 @@ class Part:
 
 @dataclass
 class Split:
-    """Training and validation; ``left_out`` counts people with too few pictures, and pictures of nobody."""
+    """Training and validation.
+
+    left_out : counts people with too few pictures, pictures of nobody, and those that no list file can name
+    unlistable : the latter's paths
+    """
 
     train: Part
     validation: Part
     left_out: Counter[str]
+    unlistable: list[str] = field(default_factory=list)
 
 
 def split_folder(
@@ -71,11 +78,18 @@ def split_folder(
     if by not in WAYS or not 0 < share < 1:
         raise FaceLibError(f"a split is by {' or '.join(WAYS)} with a share above 0 and below 1, not {by!r}, {share}")
     people, others = find_people(root)
+    unlistable = [name for names in people.values() for name in names if not listable(name)]
+    if unlistable:
+        people = {person: [name for name in names if listable(name)] for person, names in people.items()}
     kept = {person: names for person, names in people.items() if len(names) >= min_images}
     if len(people) < 2:
         (only,) = people
         raise FaceLibError(f"{os.fspath(root)}: all pictures are of one person, {only}; is it a folder too high?")
+    if not kept:
+        few = counted(min_images, "picture")
+        raise FaceLibError(f"{os.fspath(root)}: nobody has {few} or more; ask for fewer with --min-images")
     left_out = Counter({"people with too few pictures": len(people) - len(kept), "pictures of nobody": others})
+    left_out["pictures whose names cannot stand in a list file"] = len(unlistable)
     divide = _by_pictures if by == "pictures" else _by_people
     train, validation = divide(kept, share, seed)
     for part, side in ((train, "training"), (validation, "validation")):
@@ -84,7 +98,7 @@ def split_folder(
                 f"{os.fspath(root)}: nothing is left for {side} of {len(kept):,} people with {min_images} pictures or"
                 " more; choose another share, another seed or fewer pictures"
             )
-    return Split(train, validation, +left_out)
+    return Split(train, validation, +left_out, unlistable)
 
 
 def _by_pictures(people: dict[str, list[str]], share: float, seed: int) -> tuple[Part, Part]:

@@ -155,4 +155,5 @@ def load_plain(data: bytes) -> Any:
     except KeyError as error:
         raise FaceLibError(f"is no pickle of plain values (instruction {error})") from None
     except Exception as error:  # a damaged pickle raises almost anything
-        raise FaceLibError(f"is no whole pickle ({type(error).__name__}: {error})") from error
+        reason = f"{type(error).__name__}: {error}".removesuffix(": ")
+        raise FaceLibError(f"is no whole pickle ({reason}); download it again") from error

@@ -19,6 +19,7 @@ import numpy as np
 
 from ..errors import FaceLibError
 from ..folders.files import EXTENSIONS, write_atomically
+from ..folders.words import counted
 from .source import MOST_CLASSES, Names, Source, read_file
 
 BLOCK = 512  # bytes; members of a tar file begin at multiples of it
@@ -155,7 +156,8 @@ def list_shard(path: Path, size: int) -> Shard:
         raise FaceLibError(f"{path}: is damaged or cut short after {len(pictures):,} pictures; fetch it again")
     without = [pictures[key][0] for key in pictures if key not in labels]
     if without:
-        raise FaceLibError(f"{path}: {len(without):,} pictures have no label; {without[0]} lacks its .cls file")
+        many = counted(len(without), "picture")
+        raise FaceLibError(f"{path}: {many} without a label; {without[0]} lacks its .cls file")
     columns = [(*pictures[key], labels[key]) for key in pictures]
     numbers = np.array([row[1:] for row in columns], np.int64).reshape(-1, 3).T
     return Shard(Names(row[0] for row in columns), *(np.ascontiguousarray(row) for row in numbers))

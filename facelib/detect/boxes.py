@@ -21,7 +21,7 @@ def sides(boxes: torch.Tensor, corner_pixels: int = 1) -> torch.Tensor:
 def windows(cells: torch.Tensor, scale: float) -> torch.Tensor:
     """Windows that P-Net's output cells looked at, in pixels of the original picture.
 
-    Cell (i, j) saw the 12 x 12 pixels that begin at (2 i, 2 j) of the picture scaled by ``scale``.
+    Cell (i, j) saw the 12 x 12 pixels that begin at (2 i, 2 j) of the picture scaled by ``scale`` (eq. 1.3).
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def windows(cells: torch.Tensor, scale: float) -> torch.Tensor:
 def refine(boxes: torch.Tensor, offsets: torch.Tensor, corner_pixels: int = 1) -> torch.Tensor:
     """Move each corner by its predicted offset, a fraction of the box's side: (K, 4), (K, 4) -> (K, 4).
 
-    P-Net's offsets were trained with sides that leave the last pixel out (``corner_pixels=0``).
+    P-Net's offsets were trained with sides that leave the last pixel out (``corner_pixels=0``). Eq. 1.4 and 2.5.
     """
     return boxes + offsets * sides(boxes, corner_pixels).repeat(1, 2)
 
@@ -102,7 +102,7 @@ def nms(
 
 
 def overlap_min(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """Intersection over the smaller area, corners included: (K, 4), (L, 4) -> (K, L)."""
+    """Intersection over the smaller area, corners included: (K, 4), (L, 4) -> (K, L); lesson 02, eq. 2.7."""
     top_left = torch.maximum(a[:, None, :2], b[None, :, :2])
     bottom_right = torch.minimum(a[:, None, 2:], b[None, :, 2:])
     intersection = (bottom_right - top_left + 1).clamp(min=0).prod(2)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from ..errors import FaceLibError
 from ..faces import Faces
 from ..image import ImageSource, load_image
 from .boxes import nms, pixel_boxes, refine, sides, square, windows
@@ -66,6 +67,11 @@ class MTCNN:
         Size of each pyramid level relative to the last, between 0 and 1.
     device : str or torch.device
 
+    Raises
+    ------
+    FaceLibError
+        When a number is out of range, or the device is not there.
+
     Examples
     --------
     >>> from facelib import MTCNN, samples
@@ -85,16 +91,23 @@ class MTCNN:
         device: str | torch.device = "cpu",
     ) -> None:
         if not min_face > 0:
-            raise ValueError(f"min_face is a size in pixels and must be above 0, not {min_face}")
+            raise FaceLibError(f"min_face is a size in pixels and must be above 0, not {min_face}")
         if not 0 < factor < 1:
-            raise ValueError(f"factor shrinks the picture from level to level and must lie in (0, 1), not {factor}")
+            raise FaceLibError(f"factor shrinks the picture from level to level and must lie in (0, 1), not {factor}")
         if len(thresholds) != 3 or not all(0 <= t <= 1 for t in thresholds):
-            raise ValueError(f"thresholds are three probabilities, for P-, R- and O-Net; got {thresholds}")
+            raise FaceLibError(f"thresholds are three probabilities, for P-, R- and O-Net; got {thresholds}")
         self.min_face, self.thresholds, self.factor = min_face, tuple(thresholds), factor
-        self.device = torch.device(device)
-        self.pnet = load_weights(PNet()).to(self.device)
-        self.rnet = load_weights(RNet()).to(self.device)
-        self.onet = load_weights(ONet()).to(self.device)
+        try:
+            self.device = torch.device(device)
+            self.pnet = load_weights(PNet()).to(self.device)
+            self.rnet = load_weights(RNet()).to(self.device)
+            self.onet = load_weights(ONet()).to(self.device)
+        except (RuntimeError, AssertionError, NotImplementedError) as error:  # torch's many words
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise FaceLibError(
+                f"device {str(device)!r} cannot be used here ({reason}); `facelib doctor` lists the devices, cpu always"
+                " works"
+            ) from error
 
     def detect(self, image: ImageSource) -> Faces:
         """All faces of one picture (an array, or whatever ``load_image`` reads), best score first."""

@@ -26,7 +26,8 @@ def _pool(size: int) -> nn.MaxPool2d:
 
 
 def _flatten(x: torch.Tensor) -> torch.Tensor:
-    return x.permute(0, 3, 2, 1).flatten(1)  # width before height: the weights come from a column-major framework
+    # Width, height, channels: the original exchanged height and width, the conversion to Python put channels last.
+    return x.permute(0, 3, 2, 1).flatten(1)  # equation 2.4
 
 
 class PNet(nn.Module):

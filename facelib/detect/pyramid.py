@@ -15,7 +15,7 @@ def pyramid_scales(height: int, width: int, min_face: float = 20, factor: float 
     """Scales at which a face of ``min_face`` pixels and every larger one passes through 12 pixels.
 
     The first is 12 / min_face, each next one ``factor`` times the last (0.709 is about the square root of 1/2:
-    half the area), as long as the shorter side keeps 12 pixels.
+    half the area), as long as the shorter side keeps 12 pixels. Lesson 01, eq. 1.5, counts them.
     """
     scale = 12 / min_face
     shorter = min(height, width) * scale
@@ -27,7 +27,7 @@ def pyramid_scales(height: int, width: int, min_face: float = 20, factor: float 
 
 
 def integral_image(image: torch.Tensor) -> torch.Tensor:
-    """uint8 (H, W, 3) -> int32 (H + 1, W + 1, 3), with S[y, x] the sum of image[:y, :x].
+    """uint8 (H, W, 3) -> int32 (H + 1, W + 1, 3), with S[y, x] the sum of image[:y, :x]; eq. 1.7.
 
     A sum may pass 2**31 and wrap; differences of two sums are exact all the same, modulo 2**32.
     """
@@ -38,7 +38,8 @@ def integral_image(image: torch.Tensor) -> torch.Tensor:
 def resample(integral: torch.Tensor, boxes: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
     """Every box of the picture as a crop of ``size`` (height, width), all in one call.
 
-    Output pixel i of s averages the input pixels floor(i n / s) to ceil((i + 1) n / s), n being the box's side.
+    Output pixel i of s averages the input pixels floor(i n / s) to ceil((i + 1) n / s), n being the box's side;
+    lesson 02, eq. 2.3.
 
     Parameters
     ----------

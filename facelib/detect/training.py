@@ -52,7 +52,7 @@ def sample_losses(answers: tuple[Tensor, Tensor, Tensor], samples: Samples) -> T
     """The three losses of every sample, 0 where ``samples.applies`` says that one does not apply.
 
     face: cross-entropy (Zhang et al. 2016, equation 1). box, landmarks: squared Euclidean distance of the 4 and of
-    the 10 numbers (equations 2 and 3).
+    the 10 numbers (equations 2 and 3). Lesson 03, eq. 3.1.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def multi_task_loss(
     """Equation 4 of Zhang et al. 2016: the sum over samples i and losses j of alpha_j beta_ij L_ij.
 
     Each loss is divided by the number of samples that it is summed over, so that it does not depend on the batch.
-    Of the face losses only the hard examples count.
+    Of the face losses only the hard examples count. Lesson 03, eq. 3.3.
 
     Returns
     -------

@@ -77,20 +77,20 @@ class Samples:
 def named_windows(boxes: Tensor) -> Tensor:
     """Windows by the numbers that the detector gives them, before it rounds down: (K, 4) -> float (K, 4).
 
-    A window [x1, x2) of 12 cells is named x1 + side / 12 to x2: its first and last cell, counted from 1.
+    A window [x1, x2) of 12 cells is named x1 + side / 12 to x2: its first and last cell, counted from 1 (eq. 3.2).
     """
     boxes = boxes.float()
     return torch.cat([boxes[:, :2] + (boxes[:, 2:] - boxes[:, :2]) / PNet.size, boxes[:, 2:]], 1)
 
 
 def encode_boxes(faces: Tensor, windows: Tensor) -> Tensor:
-    """Offsets that ``boxes.refine(windows, offsets, corner_pixels=0)`` turns into faces: 2 x (K, 4) -> (K, 4)."""
+    """Offsets that ``boxes.refine(windows, offsets, corner_pixels=0)`` turns into faces, eq. 3.2: (K, 4) each."""
     side = windows[:, 2:] - windows[:, :2]
     return (faces - windows) / side.repeat(1, 2)
 
 
 def encode_landmarks(points: Tensor, windows: Tensor) -> Tensor:
-    """Landmarks as fractions of windows, from their first corner: (K, 5, 2), (K, 4) -> (K, 5, 2)."""
+    """Landmarks as fractions of windows, from their first corner, eq. 3.2: (K, 5, 2), (K, 4) -> (K, 5, 2)."""
     side = windows[:, 2:] - windows[:, :2]
     return (points - windows[:, None, :2]) / side[:, None]
 

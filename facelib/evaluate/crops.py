@@ -74,10 +74,11 @@ class Cropper:
             return None
 
     def _detect(self, paths: Sequence[str | os.PathLike[str]], names: Sequence[str]) -> list[np.ndarray | None]:
+        from ..detect import MTCNN
         from ..folders.aligner import choose_faces
-        from ..folders.each import detect_each, make_detector
+        from ..folders.each import detect_each
 
-        self._mtcnn = self._mtcnn or make_detector(**self.detector)
+        self._mtcnn = self._mtcnn or MTCNN(**self.detector)
         crops: list[np.ndarray | None] = []
         for start in range(0, len(paths), DETECTED):
             found = detect_each(self._mtcnn, paths[start : start + DETECTED])
@@ -97,7 +98,8 @@ class Cropper:
 def centre_crop(crops: np.ndarray) -> np.ndarray:
     """CCrop: enlarge 112 pixels to 128 and keep the middle 112, (N, S, S, 3) -> (N, S, S, 3).
 
-    A crop in which the face is 1/7 larger, for networks that were trained on such. Of other sizes S, in proportion.
+    A crop in which the face is 1/7 larger, for networks that were trained on such; lesson 11 measures what it does.
+    Of other sizes S, in proportion.
     """
     height, width = crops.shape[1:3]
     large = round(height * 128 / 112), round(width * 128 / 112)

@@ -13,8 +13,8 @@ and person i, and rank(p) the place of p's own person among all::
     FNIR(t, k) = share of mated probes with rank(p) > k or s(p, own) <= t, the false negative identification rate
     DIR(t, k)  = 1 - FNIR(t, k), the detection and identification rate, also called TPIR
 
-Every score counts and none is binned. Of equal scores the own person comes last: who is only as near as somebody else
-is not found.
+Lesson 12 derives them (eq. 12.1 and 12.2). Every score counts and none is binned. Of equal scores the own person comes
+last: who is only as near as somebody else is not found.
 """
 
 from __future__ import annotations

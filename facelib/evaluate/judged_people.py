@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import FaceLibError
+from ..folders.words import counted
 from .crops import Progress, centre_crop
 from .identify import SAME_PICTURE, Identification, identification
 from .judged import some
@@ -171,7 +172,8 @@ def choose_gallery(
     names, who = np.unique(people, return_inverse=True)
     strangers = max(1, round(unknown * len(names))) if unknown else 0
     if strangers >= len(names):
-        raise FaceLibError(f"{source}: {len(names)} people are too few to leave out a share of {unknown:g} as unknown")
+        few = counted(len(names), "person", "people")
+        raise FaceLibError(f"{source}: {few}, too few to leave out a share of {unknown:g} as unknown")
     known = np.sort(np.random.default_rng(seed).permutation(len(names))[: len(names) - strangers])
     order = np.argsort(who, kind="stable")
     first = np.cumsum(np.bincount(who)) - np.bincount(who)

@@ -30,7 +30,7 @@ class Curve:
 
     @property
     def auc(self) -> float:
-        """Area under the straight lines between the points; so equal scores count half."""
+        """Area under the straight lines between the points; so equal scores count half (lesson 11, eq. 11.3)."""
         return float(np.diff(self.far) @ (self.tar[1:] + self.tar[:-1]) / 2)
 
     @property
@@ -95,8 +95,8 @@ def _thresholds(falling: np.ndarray, ends: np.ndarray) -> np.ndarray:
 def wilson(share: float, count: int) -> Interval:
     """Wilson's 95 % interval of a share of ``count`` independent trials.
 
-    (p + z^2 / 2n +- z sqrt(p (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n) with z = 1.96 (Wilson 1927). Unlike
-    p +- z sqrt(p (1 - p) / n), it is not empty where all trials agree.
+    (p + z^2 / 2n +- z sqrt(p (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n) with z = 1.96 (Wilson 1927; lesson 11,
+    eq. 11.4). Unlike p +- z sqrt(p (1 - p) / n), it is not empty where all trials agree.
 
     >>> low, high = wilson(1.0, 100)
     >>> round(low, 3), round(high, 3)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import FaceLibError
-from ..folders.files import write_atomically
+from ..folders.files import make_folder, write_atomically
 from . import figures, report_people, report_templates
 from .judged import Matrix, Result, Shown, distance, to_json
 from .judged_people import Identified
@@ -74,7 +74,7 @@ def write_report(
     crowds = [report_people.drawings(each) for each in identified]
     templates = [report_templates.drawings(each) for each in compared]
     try:
-        folder.mkdir(parents=True, exist_ok=True)  # before the figures, which take a while
+        make_folder(folder)  # before the figures, which take a while
         pictures = {each.name: render(each) for part in (shared, *drawings, *crowds, *templates) for each in part}
         for name, (light, _) in pictures.items():
             write_atomically(folder / f"{name}.png", light)

@@ -22,6 +22,7 @@ def drawn_people(same: np.ndarray, identities: tuple[Any, Any], random: np.rando
     """Endless float64 (N,): people drawn with replacement; a pair counts as often as both its people were drawn.
 
     A same pair counts as often as its one person. Draws without any same or any different pair are drawn again.
+    Exercise 11.4 is about it.
     """
     a, b = (np.asarray(names) for names in identities)
     if a.shape != same.shape or b.shape != same.shape:

@@ -29,8 +29,8 @@ def pool(embeddings: Any, templates: Any, media: Any, weights: Any = None) -> tu
 
         v(t) = u(t) / |u(t)|,    u(t) = sum over media m of t of  1 / |m| * sum over pictures i of m of  w(i) x(i)
 
-    So a video of a thousand frames counts like a photograph. As in insightface's scripts, weights scale the pictures
-    and the mean still divides by their number ``|m|``.
+    So a video of a thousand frames counts like a photograph (lesson 12, eq. 12.4). As in insightface's scripts,
+    weights scale the pictures and the mean still divides by their number ``|m|``.
 
     Parameters
     ----------

@@ -6,6 +6,7 @@
     print(report)
 
 Everything follows from sorted scores, exactly and in O(N log N): no grid of thresholds. Equal scores are never parted.
+Lesson 11 derives it: rates (11.1), accuracy (11.2), folds, and the bootstrap over people.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ class Verification:
 
     @property
     def eer(self) -> float:
-        """Equal error rate, the FAR that equals 1 - TAR; between two thresholds, lots decide which of them is used."""
+        """Equal error rate, the FAR that equals 1 - TAR; between two points of the curve, on the straight line."""
         return self.curve.eer
 
     def tar_at(self, far: float) -> float:

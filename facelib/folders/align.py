@@ -19,8 +19,9 @@ from typing import Any
 
 from ..errors import FaceLibError
 from .aligner import DISK_FULL, Aligner, AlignSettings, Outcome, Picture
-from .files import Folder, finished_files, walk, write_atomically
+from .files import Folder, finished_files, make_folder, walk, write_atomically
 from .report import Report
+from .words import counted
 from .workers import Lost, work
 
 REPORT = "align_report.jsonl"
@@ -53,16 +54,16 @@ class Summary:
         """The closing line; names the report if it lists anything."""
         parts = [f"{self.aligned:,} aligned"]
         if self.crops != self.aligned:
-            parts[0] += f" ({self.crops:,} crops)"
+            parts[0] += f" ({counted(self.crops, 'crop')})"
         if self.present:
             parts.append(f"{self.present:,} there already")
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in sorted(self.failed.items()))
         parts.append(f"{self.failed.total():,} failed" + (f" ({reasons})" if reasons else ""))
         if self.failed_before:
             parts.append(f"{self.failed_before:,} failed before (--retry tries them again)")
-        parts += [f"{self.others:,} other files", f"{self.rate:.1f} pictures/s"]
+        parts += [counted(self.others, "other file"), f"{self.rate:.1f} pictures/s"]
         where = f"; see {report}" if self.failed or self.failed_before else ""
-        return f"{self.pictures:,} pictures: {', '.join(parts)}{where}"
+        return f"{counted(self.pictures, 'picture')}: {', '.join(parts)}{where}"
 
 
 def align_folder(
@@ -111,8 +112,9 @@ def align_folder(
     source, target = Path(source), Path(target)
     _check_folders(source, target)
     try:
-        target.mkdir(parents=True, exist_ok=True)
-        _check_settings(target, settings)
+        make_folder(target)
+        crop = {key: asdict(settings)[key] for key in ("size", "choose", "format")}
+        check_settings(target / SETTINGS, crop)
         with Report(Path(report) if report else target / REPORT, fresh=retry) as failures:
             pictures = outstanding(source, target, settings, failures, summary, progress)
             setup = functools.partial(Aligner, source, target, settings)
@@ -120,7 +122,7 @@ def align_folder(
                 _count(picture, outcome, failures, summary)
                 progress(summary)
     except OSError as error:
-        raise FaceLibError(_stop_message(target, error)) from error
+        raise FaceLibError(_stop_message(target, error, begun=summary.pictures > 0)) from error
     return summary
 
 
@@ -195,26 +197,40 @@ def _check_folders(source: Path, target: Path) -> None:
         )
 
 
-def _check_settings(target: Path, settings: AlignSettings) -> None:
-    """One target, one kind of crop: a second size among the first would only be noticed in training."""
-    path, now = target / SETTINGS, {key: asdict(settings)[key] for key in ("size", "choose", "format")}
+def check_settings(path: Path, now: dict[str, Any]) -> None:
+    """One target, one kind of picture: a second among the first would only be noticed in training.
+
+    The first run writes the file ``path``, later ones compare it with theirs.
+
+    Raises
+    ------
+    FaceLibError
+        The folder was made with other settings; says which.
+    OSError
+        The file cannot be read or written.
+    """
     try:
         before: Any = json.loads(path.read_bytes())
     except FileNotFoundError:
         write_atomically(path, json.dumps(now).encode())
         return
     except ValueError:
-        before = None
+        before = "settings that cannot be read"
     if before != now:
+        known = before if isinstance(before, dict) else {}
+        old = {key: value for key, value in known.items() if now.get(key) != value}
+        new = {key: value for key, value in now.items() if known.get(key) != value}
         raise FaceLibError(
-            f"{path}: this folder was made with {before}, and now it is {now}; use another TARGET or the old settings"
+            f"{path}: this folder was made with {old or before}, and now it is {new};"
+            " use another TARGET or the old settings"
         )
 
 
-def _stop_message(target: Path, error: OSError) -> str:
+def _stop_message(target: Path, error: OSError, begun: bool) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return (
             f"{target}: the disk is full. All crops written so far are complete; free some space and run the same"
             " command again, it goes on from here"
         )
-    return f"{error.filename or target}: {error.strerror or error}; the run stopped, what is written is complete"
+    end = "the run stopped, what is written is complete" if begun else "no crop was written; choose another place"
+    return f"{error.filename or target}: {error.strerror or error}; {end}"

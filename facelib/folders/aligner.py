@@ -74,12 +74,12 @@ class Aligner:
         import cv2
         import torch
 
-        from .each import make_detector
+        from ..detect import MTCNN
 
         torch.set_num_threads(1)
         cv2.setNumThreads(1)
         self.source, self.target, self.settings = source, target, settings
-        self.mtcnn = make_detector(settings.min_face, settings.thresholds, device=settings.device)
+        self.mtcnn = MTCNN(settings.min_face, settings.thresholds, device=settings.device)
 
     def __call__(self, pictures: list[Picture]) -> list[Outcome]:
         from .each import detect_each

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from ..errors import FaceLibError
-from .files import encode, walk, write_atomically
+from .files import encode, make_folder, walk, write_atomically
+from .words import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,7 +40,8 @@ class Totals:
 
     def line(self) -> str:
         """The closing line."""
-        return f"{self.pictures:,} pictures, {self.faces:,} faces, {len(self.unreadable):,} unreadable"
+        found = f"{counted(self.pictures, 'picture')}, {counted(self.faces, 'face')}"
+        return f"{found}, {len(self.unreadable):,} unreadable"
 
 
 def find_pictures(paths: Iterable[str], skip: str | None = None) -> list[Found]:
@@ -108,11 +110,17 @@ def detect_files(
         Called with the number of pictures just done.
     **detector
         min_face, thresholds, factor, device of ``facelib.MTCNN``.
-    """
-    from .each import detect_each, make_detector
 
-    mtcnn, totals, places = make_detector(**detector), Totals(), Places()
-    with _lines(json_file) as lines:
+    Raises
+    ------
+    FaceLibError
+        When nothing can be detected with these settings, or nothing be written there.
+    """
+    from ..detect import MTCNN
+    from .each import detect_each
+
+    mtcnn, totals, places = MTCNN(**detector), Totals(), Places()
+    with json_lines(json_file) as lines:
         for start in range(0, len(pictures), batch):
             part = pictures[start : start + batch]
             for picture, (image, result) in zip(part, detect_each(mtcnn, [p.file for p in part]), strict=True):
@@ -132,17 +140,26 @@ def detect_files(
 
 
 @contextlib.contextmanager
-def _lines(json_file: str | None) -> Iterator[IO[str] | None]:
+def json_lines(json_file: str | None) -> Iterator[IO[str] | None]:
+    """The file to write to, standard output for "-", or None for None.
+
+    Raises
+    ------
+    FaceLibError
+        When it cannot be written, at its opening or later.
+    """
     if json_file is None or json_file == "-":
         yield sys.stdout if json_file else None
         return
     try:
-        Path(json_file).parent.mkdir(parents=True, exist_ok=True)
-        file = open(json_file, "w", encoding="utf-8", buffering=1)  # noqa: SIM115  a line at a time: readable meanwhile
+        make_folder(Path(json_file).parent)
+        with open(json_file, "w", encoding="utf-8", buffering=1) as file:  # a line at a time: readable meanwhile
+            yield file
+    except BrokenPipeError:  # of standard output, whose reader has seen enough
+        raise
     except OSError as error:
-        raise FaceLibError(f"{json_file}: cannot be written ({error.strerror}); choose another FILE") from error
-    with file:
-        yield file
+        where = error.filename or json_file
+        raise FaceLibError(f"{where}: cannot be written ({error.strerror}); choose another FILE") from error
 
 
 def _record(file: str, image: np.ndarray | None, result: Faces | Exception) -> dict[str, Any]:
@@ -189,4 +206,5 @@ def _draw(path: Path, image: np.ndarray, faces: Faces) -> None:
     try:
         write_atomically(path, encode(draw_faces(image, faces), path.suffix.lower()))
     except OSError as error:
-        raise FaceLibError(f"{path}: cannot be written ({error.strerror}); check --out and the space there") from error
+        where = error.filename or path
+        raise FaceLibError(f"{where}: cannot be written ({error.strerror}); check --out and the space there") from error

@@ -31,26 +31,6 @@ def detect_each(mtcnn: MTCNN, paths: Sequence[str | os.PathLike[str]]) -> list[R
     return [(image, fault if image is None else next(found)) for image, fault in loaded]
 
 
-def make_detector(
-    min_face: float = 20,
-    thresholds: Sequence[float] = (0.6, 0.7, 0.7),
-    factor: float = 0.709,
-    device: str = "cpu",
-) -> MTCNN:
-    """An MTCNN; a device that is not there raises FaceLibError instead of torch's many words."""
-    from ..detect import MTCNN
-
-    try:
-        return MTCNN(min_face, thresholds, factor, device)
-    except FaceLibError:
-        raise
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise FaceLibError(
-            f"device {device!r} cannot be used here ({reason}); `facelib doctor` lists the devices, cpu always works"
-        ) from error
-
-
 def _load(path: str | os.PathLike[str]) -> tuple[np.ndarray | None, Exception]:
     try:
         return load_image(path), FaceLibError("")

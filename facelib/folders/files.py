@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from collections.abc import Iterator
@@ -130,24 +131,51 @@ def write_atomically(path: Path, data: bytes) -> None:
 def new_file(path: Path) -> Iterator[BinaryIO]:
     """The same for what is written bit by bit: the file takes its place at the end of the ``with`` block."""
     temporary = path.parent / f"{TEMPORARY[0]}{os.getpid()}-{secrets.token_hex(4)}{TEMPORARY[1]}"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     try:
         with open(temporary, "xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename in (str(temporary), None):  # nobody knows that name
+            raise OSError(error.errno, error.strerror or str(error), str(path)) from error
         raise
 
 
+def make_folder(folder: Path) -> None:
+    """A folder with those above it, unless it is there.
+
+    Raises
+    ------
+    OSError
+        A file in the way is named, and said to be one: the system's own words are "File exists".
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        file = next((each for each in (folder, *folder.parents) if os.path.lexists(each) and not each.is_dir()), folder)
+        raise NotADirectoryError(errno.ENOTDIR, "is a file, a folder is wanted", str(file)) from error
+
+
 def encode(image: np.ndarray, extension: str, quality: int = 95) -> bytes:
-    """RGB uint8 (H, W, 3) -> bytes of a file in the format of ``extension`` (".jpg", ".png", ...)."""
+    """RGB uint8 (H, W, 3) -> bytes of a file in the format of ``extension`` (".jpg", ".png", ...).
+
+    Raises
+    ------
+    FaceLibError
+        There is no such format, or it does not take a picture of this size.
+    """
     import cv2
 
     parameters = [cv2.IMWRITE_JPEG_QUALITY, quality] if extension in (".jpg", ".jpeg") else []
-    done, data = cv2.imencode(extension, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), parameters)
+    picture = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    try:
+        done, data = cv2.imencode(extension, picture, parameters)
+    except cv2.error:  # raised for an unknown extension, where other faults return False
+        done = False
     if not done:
         raise FaceLibError(f"a picture of shape {image.shape} cannot be written as {extension}; choose jpg or png")
     return data.tobytes()

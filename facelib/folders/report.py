@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 
 from ..errors import FaceLibError
+from .files import make_folder
 
 
 class Report:
@@ -27,10 +28,12 @@ class Report:
     ------
     FaceLibError
         When another run has it open.
+    OSError
+        When it cannot be made.
     """
 
     def __init__(self, path: Path, fresh: bool = False) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         self.path = path
         self.file = open(path, "a+b", buffering=0)  # noqa: SIM115  closed by __exit__
         try:

@@ -34,7 +34,7 @@ class Calibration:
     comparisons: int
 
     def false_positives(self, people: int) -> float:
-        """Share of strangers who are taken for somebody among so many people: 1 - (1 - FAR)^people.
+        """Share of strangers who are taken for somebody among so many people: 1 - (1 - FAR)^people (eq. 12.3).
 
         As if comparisons were independent; ``facelib.evaluate.identification`` measures it as FPIR.
         """

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import FaceLibError
+from ..folders.words import once
 
 if TYPE_CHECKING:
     from ..embedder import Embedder
@@ -49,11 +50,11 @@ class Look:
     """Files -> pictures, faces and crops, a few at a time. Whatever is wrong with a file costs only itself."""
 
     def __init__(self, size: int, aligned: bool, min_face: float, device: str) -> None:
-        from ..folders.each import make_detector
+        from ..detect import MTCNN
 
         self.size, self.aligned = size, aligned
         self.step = TOGETHER if aligned else 1 if device == "cpu" else 16
-        self.mtcnn = None if aligned else make_detector(min_face, device=device)
+        self.mtcnn = None if aligned else MTCNN(min_face, device=device)
 
     def __call__(self, files: list[str], central: bool) -> Iterator[Seen]:
         """All faces as the detector ranks them, or only the one that is most central for its size."""
@@ -199,7 +200,3 @@ def record(seen: Seen, named: list[dict[str, Any]]) -> dict[str, Any]:
 def one_spelling(name: str) -> str:
     """One spelling of accents, for file systems differ in theirs."""
     return unicodedata.normalize("NFC", name)
-
-
-def once(file: str, fault: str) -> str:
-    return fault if file in fault else f"{file}: {fault}"

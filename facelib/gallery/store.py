@@ -97,7 +97,9 @@ def read(path: Path) -> Stored:
     except OSError as error:
         raise FaceLibError(f"{path}: cannot be read ({error.strerror or error})") from error
     except BROKEN as error:
-        raise FaceLibError(f"{path}: no gallery of facelib, or a damaged one ({error})") from error
+        # NumPy would advise to load pickles all the same, which run what a stranger wrote.
+        reason = "it is no .npz file of plain arrays" if "pickle" in str(error) else error
+        raise FaceLibError(f"{path}: no gallery of facelib, or a damaged one ({reason})") from error
     if not isinstance(about, dict) or "facelib gallery" not in about:
         kind = "is not its own" if isinstance(about, dict) else f"is of type {type(about).__name__}"
         raise FaceLibError(

@@ -11,6 +11,7 @@ import click
 
 from ..cli_tools import SHOWN, printable
 from ..errors import FaceLibError
+from ..folders.words import counted
 from .opening import (
     CONSENT,
     GALLERY,
@@ -77,7 +78,7 @@ def enrol(context: click.Context, gallery: Path, paths: tuple[str, ...], name: s
     wanted, tally = _people_in(paths, name)
     _make_folder(Path(os.path.realpath(gallery)).parent)  # of a link, that of its target
     click.echo(CONSENT, err=True)
-    with interruptible("what is done is saved, and the same command goes on from here"):
+    with interruptible("what was added is saved, and the same command goes on from here"):
         opened, embed, look = open_gallery(context, gallery, looking)
         tally.before = len(opened)
         if index:
@@ -130,10 +131,12 @@ def _people_in(paths: tuple[str, ...], name: str | None) -> tuple[dict[str, list
 
 def _make_folder(folder: Path) -> None:
     """Before hours of work, not after them."""
+    from ..folders.files import make_folder
+
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
     except OSError as error:
-        raise FaceLibError(f"{folder}: cannot be made ({error.strerror}); choose another place") from error
+        raise FaceLibError(f"{error.filename}: cannot be made ({error.strerror}); choose another place") from error
     if not os.access(folder, os.W_OK):
         raise FaceLibError(f"{folder}: cannot be written to; choose another place for the gallery")
 
@@ -164,6 +167,8 @@ def _conclude(path: Path, opened: Gallery, tally: Tally) -> None:
         click.echo(f"... and {len(tally.skipped) - SHOWN:,} more", err=True)
     kinds = Counter(kind for kind, _ in tally.skipped)
     left_out = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
-    line = f"{tally.added:,} pictures added, {len(opened) - tally.before:,} people new, {tally.known:,} there already"
+    added, new = counted(tally.added, "picture"), counted(len(opened) - tally.before, "person", "people")
+    line = f"{added} added, {new} new, {tally.known:,} there already"
     click.echo(f"{line}, {len(tally.skipped):,} left out" + (f" ({left_out})" if left_out else ""), err=True)
-    click.echo(printable(counts(path, opened)), err=True)
+    if len(opened):  # else nothing was saved
+        click.echo(printable(counts(path, opened)), err=True)

@@ -13,6 +13,7 @@ import click
 
 from ..cli_tools import INTERRUPTED
 from ..errors import FaceLibError
+from ..folders.words import counted
 from ..model_cli import open_model, wanted, wants_options
 
 if TYPE_CHECKING:
@@ -117,7 +118,8 @@ def interruptible(consolation: str) -> Iterator[None]:
 
 
 def counts(path: Path, opened: Gallery) -> str:
-    return f"{path}: {len(opened):,} people, {sum(person.pictures for person in opened.people()):,} pictures"
+    pictures = sum(person.pictures for person in opened.people())
+    return f"{path}: {counted(len(opened), 'person', 'people')}, {counted(pictures, 'picture')}"
 
 
 def threshold_line(opened: Gallery) -> str:

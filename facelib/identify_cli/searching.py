@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import sys
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..cli_tools import printable
 from ..errors import FaceLibError
+from ..folders.words import once
 from .opening import (
     CONSENT,
     GALLERY,
@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 @GALLERY
 @click.argument("pictures", nargs=-1, required=True, metavar="PICTURES...")
 @click.option("-k", "best", type=click.IntRange(1), default=5, show_default=True, help="Candidates a face.")
-@click.option("--json", "json_file", metavar="FILE", help="One JSON object a picture, line by line; - is the screen.")
+@click.option("--json", "json_file", type=click.Path(dir_okay=False, writable=True, allow_dash=True), metavar="FILE",
+              help="One JSON object a picture, line by line; - is the screen.")  # fmt: skip
 @click.option("--out", type=click.Path(file_okay=False), help="Folder for the pictures with boxes and names drawn in.")
 @looking_options
 @click.pass_context
@@ -71,13 +72,13 @@ def search(context: click.Context, gallery: Path, pictures: tuple[str, ...], bes
 def _search_all(opened: Gallery, found: list[Found], embed: Embedder, look: Look, best: int, json_file: str | None,
                 out: str | None, quiet: bool) -> int:  # fmt: skip
     """Write everything, a picture after the other; returns how many could not be read."""
-    from ..folders.detect import Places
+    from ..folders.detect import Places, json_lines
     from ..folders.progress import progress_bar
     from ..gallery.pictures import name_faces, record
 
     places, unreadable = Places(), 0
     # Lines on a screen show their own progress.
-    with _json_lines(json_file) as lines, progress_bar(len(found), quiet or sys.stdout.isatty()) as bar:
+    with json_lines(json_file) as lines, progress_bar(len(found), quiet or sys.stdout.isatty()) as bar:
         for picture, seen in zip(found, look([picture.file for picture in found], central=False), strict=True):
             named = name_faces(opened, embed, seen, best, look.aligned)
             unreadable += bool(seen.fault)
@@ -94,8 +95,6 @@ def _search_all(opened: Gallery, found: list[Found], embed: Embedder, look: Look
 
 
 def _table(seen: Seen, named: list[dict[str, Any]], undecided: bool) -> Iterator[str]:
-    from ..gallery.pictures import once
-
     if seen.fault:
         yield f"unreadable: {once(seen.file, seen.fault)}"
     elif not named:
@@ -123,22 +122,11 @@ def _draw(path: Path, seen: Seen, named: list[dict[str, Any]], undecided: bool) 
     try:
         write_atomically(path, encode(drawn, path.suffix.lower()))
     except OSError as error:
-        raise FaceLibError(f"{path}: cannot be written ({error.strerror}); check --out and the space there") from error
+        where = error.filename or path
+        raise FaceLibError(f"{where}: cannot be written ({error.strerror}); check --out and the space there") from error
 
 
 def _letters(name: str) -> str:
     """What OpenCV's font can surely write: ASCII, so accents are dropped; "" of a name in other letters."""
     text = "".join(letter for letter in unicodedata.normalize("NFKD", name) if not unicodedata.combining(letter))
     return text if text.isascii() else ""
-
-
-def _json_lines(json_file: str | None) -> Any:
-    """A context with the file to write to, or None."""
-    if json_file is None:
-        return contextlib.nullcontext()
-    try:
-        Path(json_file).parent.mkdir(parents=True, exist_ok=True)
-        opened: IO[str] = click.open_file(json_file, "w", encoding="utf-8")
-    except OSError as error:
-        raise FaceLibError(f"{json_file}: cannot be written ({error.strerror}); choose another FILE") from error
-    return opened

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from facelib import FaceLibError
 from facelib.data import read_list, write_list
-from facelib.data.lists import LINE, escapes, parse_line
+from facelib.data.lists import LINE, escapes, listable, parse_line
 from tests.data.helpers import make_folder
 
 
@@ -98,11 +98,21 @@ def test_missing_pictures_are_told_with_their_lines(tmp_path: Path) -> None:
         read_list(tmp_path / "list.txt", tmp_path / "elsewhere")
 
 
+def test_a_list_from_windows_is_known_by_its_backslashes(tmp_path: Path) -> None:
+    root = make_folder(tmp_path / "root", 2)
+    (tmp_path / "list.txt").write_text("n000000\\0000_01.jpg 0\nn000000\\0001_01.jpg 0\n")
+    with pytest.raises(FaceLibError, match=r"2 of 2 pictures are not in .*; it was written on Windows: turn \\ into /"):
+        read_list(tmp_path / "list.txt", root)
+    write_list(tmp_path / "list.txt", ["n000000\\0000_01.jpg", "gone.jpg"], [0, 0])
+    with pytest.raises(FaceLibError, match="is this the folder that the list was made for"):
+        read_list(tmp_path / "list.txt", root)
+
+
 @pytest.mark.parametrize("name", ["a\nb.jpg", "a.jpg ", "../a.jpg", "", "# a.jpg", "\ufeff\0"])
 def test_names_that_would_be_misread_are_not_written(name: str, tmp_path: Path) -> None:
     with pytest.raises(FaceLibError):
         write_list(tmp_path / "list.txt", [name], [0])
-    assert not list(tmp_path.iterdir())
+    assert not list(tmp_path.iterdir()) and not listable(name)
 
 
 @settings(deadline=None, max_examples=60)

@@ -50,7 +50,7 @@ def test_what_is_no_data_set(forms: dict[str, Path], tmp_path: Path) -> None:
         return str(told.value)
 
     assert "no such file or folder; expected a list file" in refusal("gone")
-    assert "needs the folder that its paths are relative to" in refusal("train.txt")
+    assert "its paths are relative to; give it as root (in commands: --root, for training" in refusal("train.txt")
     assert "give train.rec instead" in refusal("faces/train.idx")
     (tmp_path / "lfw.bin").touch()
     assert "facelib.data.read_bin reads it" in refusal("lfw.bin")
@@ -58,7 +58,7 @@ def test_what_is_no_data_set(forms: dict[str, Path], tmp_path: Path) -> None:
     (tmp_path / "lfw/meta").mkdir(parents=True)
     (tmp_path / "lfw/data").mkdir()
     assert "facelib.data.read_carray reads it" in refusal("lfw")
-    assert "3 pictures lie in it directly" in refusal("people/n000000")
+    assert "3 pictures in it directly" in refusal("people/n000000")
     (tmp_path / "mixed").mkdir()
     for k in range(7):
         (tmp_path / f"mixed/{k}.bin").touch()

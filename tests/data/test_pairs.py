@@ -179,6 +179,13 @@ def test_files_that_are_no_pickle(data: bytes, tmp_path: Path) -> None:
         read_bin(tmp_path / "gone.bin")
 
 
+def test_a_cut_download_has_a_remedy(tmp_path: Path) -> None:
+    whole = pickle.dumps((PICTURES, SAME))
+    for data, reason in ((b"", "EOFError"), (whole[:-30], r"\w+: [^()]+")):
+        with pytest.raises(FaceLibError, match=rf"lfw\.bin: is no whole pickle \({reason}\); download it again"):
+            read_bin(write(tmp_path, data))
+
+
 @settings(deadline=None, max_examples=100)
 @given(st.integers(0, 2**32), st.sampled_from(sorted(FORMS)), st.sampled_from([0, 2, 4, 5]))
 def test_damaged_files_end_in_our_error(seed: int, form: str, protocol: int) -> None:

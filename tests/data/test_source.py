@@ -144,7 +144,7 @@ def test_folders_within_folders_and_what_lies_beside(tmp_path: Path) -> None:
 
 def test_folders_that_hold_nobody_say_so(tmp_path: Path) -> None:
     save(tmp_path / "beside/a.png", picture(6))
-    with pytest.raises(FaceLibError, match=r"1 pictures lie in it directly.*one folder a person"):
+    with pytest.raises(FaceLibError, match=r"1 picture in it directly.*one folder a person"):
         FolderSource(tmp_path / "beside")
     with pytest.raises(FaceLibError, match="no such folder"):
         FolderSource(tmp_path / "gone")

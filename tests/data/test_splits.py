@@ -93,7 +93,7 @@ def test_an_empty_side_is_refused(tmp_path: Path) -> None:
     tree(tmp_path, {"one": 1, "other": 1})
     with pytest.raises(FaceLibError, match="nothing is left for validation of 2 people"):
         split_folder(tmp_path)
-    with pytest.raises(FaceLibError, match="nothing is left for training of 0 people with 9 pictures"):
+    with pytest.raises(FaceLibError, match="nobody has 9 pictures or more; ask for fewer with --min-images"):
         split_folder(tmp_path, min_images=9)
     tree(tmp_path / "top", {"all/one": 5, "all/other": 5})
     with pytest.raises(FaceLibError, match="of one person, all; is it a folder too high"):
@@ -118,9 +118,45 @@ def test_the_command_writes_both_lists(root: Path, tmp_path: Path) -> None:
     assert result.stderr.splitlines() == [
         f"{train}: {len(made.train.names)} pictures of 60 people",
         f"{val}: 60 pictures of 60 people",
-        "left out: 1 pictures of nobody",
+        "left out, pictures of nobody: 1",
         "for training: --num-classes 60",
     ]
+
+
+def test_the_lists_may_not_be_one_file(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("old.txt").write_text("old")
+    for other in ("old.txt", "./old.txt", tmp_path / "old.txt"):
+        result = run(root, "--out", "old.txt", "--val", other)
+        assert result.exit_code == 2 and "--out and --val are the same file, old.txt" in result.stderr
+    assert Path("old.txt").read_text() == "old"
+
+
+@pytest.mark.parametrize("fails", ["--out", "--val"])
+def test_both_lists_are_written_or_none(fails: str, root: Path, tmp_path: Path) -> None:
+    good, bad = tmp_path / "old.txt", tmp_path / "file/x.txt"
+    for path in (good, bad.parent):
+        path.write_text("old")
+    paths = {"--out": good, "--val": good, fails: bad}
+    result = run(root, *(each for pair in paths.items() for each in pair))
+    assert result.exit_code == 1
+    assert result.stderr == f"Error: {bad.parent}: cannot be written (is a file, a folder is wanted)\n"
+    assert good.read_text() == "old" and sorted(p.name for p in tmp_path.iterdir()) == ["all", "file", "old.txt"]
+
+
+def test_a_name_with_a_line_break_costs_its_picture_only(root: Path, tmp_path: Path) -> None:
+    expected = split_folder(root, min_images=2)
+    some, person = expected.train.names[0], expected.train.people[0]
+    for name in ("a\nb.jpg", "z\n.jpg"):
+        (root / person / name).write_bytes((root / some).read_bytes())
+    (root / "lonely").mkdir()
+    (root / "lonely/c\nd.jpg").touch()
+    result = run(root, "--out", tmp_path / "t", "--val", tmp_path / "v", "--min-images", 2)
+    assert result.exit_code == 0, result.output
+    assert f"left out: {str(Path(person) / 'a')!r}"[:-1] + "\\nb.jpg'; rename the file" in result.stderr
+    assert "left out, pictures whose names cannot stand in a list file: 3" in result.stderr
+    assert list(read_list(tmp_path / "t", root).names) == expected.train.names
+    assert list(read_list(tmp_path / "v", root).names) == expected.validation.names
 
 
 def test_the_command_by_people(root: Path, tmp_path: Path) -> None:

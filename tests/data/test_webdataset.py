@@ -127,7 +127,7 @@ def test_a_disk_that_may_only_be_read(shards: Path, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     "change, fault",
     [
-        ({"000001.cls": None}, r"1 pictures have no label; 000001\.jpg lacks its \.cls"),
+        ({"000001.cls": None}, r"1 picture without a label; 000001\.jpg lacks its \.cls"),
         ({"000001.cls": b"one"}, r"000001\.cls holds b'one', no whole number"),
         ({"000001.cls": b"-1"}, "no whole number"),
         ({"000001.cls": b"99999999"}, "no whole number from 0 to 9,999,999"),

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 from torchvision.ops import batched_nms
 
-from facelib import MTCNN, Faces, load_image, samples
+from facelib import MTCNN, FaceLibError, Faces, load_image, samples
 from tests.conftest import DEVICES, real_photos
 
 SETTINGS = [(20, (0.6, 0.7, 0.7), 0.709), (40, (0.5, 0.6, 0.9), 0.8)]
@@ -118,11 +118,14 @@ def test_everything_stays_on_the_device(device, monkeypatch):
 
 @pytest.mark.parametrize(
     "options, fault",
-    [({"min_face": 0}, "min_face"), ({"factor": 1}, "factor"), ({"thresholds": (0.6, 0.7)}, "thresholds"),
-     ({"thresholds": (0.6, 0.7, 70)}, "thresholds")],
+    [({"min_face": 0}, "min_face"), ({"min_face": np.nan}, "min_face"), ({"factor": 1}, "factor"),
+     ({"factor": np.nan}, "factor"), ({"thresholds": (np.nan, 0.7, 0.7)}, "thresholds"),
+     ({"device": "abacus"}, "device 'abacus' cannot be used here .*cpu always works"),
+     ({"device": torch.device("cuda", 99)}, "device 'cuda:99' cannot be used here"),
+     ({"thresholds": (0.6, 0.7)}, "thresholds"), ({"thresholds": (0.6, 0.7, 70)}, "thresholds")],
 )  # fmt: skip
 def test_senseless_settings_are_refused(options, fault):
-    with pytest.raises(ValueError, match=fault):
+    with pytest.raises(FaceLibError, match=fault):
         MTCNN(**options)
 
 

@@ -124,7 +124,7 @@ def test_strangers_are_other_people_and_the_seed_draws_them(seed: int) -> None:
 def test_people_without_pictures_to_spare() -> None:
     with pytest.raises(FaceLibError, match="here: none of the 2 people to enrol has more than one picture, so nobody"):
         choose_gallery(np.array(["a", "b", "c"]), 1, 0.3, 0, "here")
-    with pytest.raises(FaceLibError, match="1 people are too few to leave out a share of 0.5"):
+    with pytest.raises(FaceLibError, match="1 person, too few to leave out a share of 0.5"):
         choose_gallery(np.array(["a", "a"]), 1, 0.5, 0)
     with pytest.raises(FaceLibError, match="expected at least 1 picture"):
         choose_gallery(np.array(["a", "a"]), 0, 0.5, 0)

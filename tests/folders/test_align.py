@@ -178,6 +178,13 @@ def test_folders_within_each_other_are_refused(source: str, target: str, tmp_pat
     assert list((tmp_path / "a/b").iterdir()) == []
 
 
+def test_no_bar_stands_above_an_error(many: Path, tmp_path: Path, inline: None) -> None:
+    (tmp_path / "file").touch()
+    for arguments in ((tmp_path / "gone", tmp_path / "out"), (many, tmp_path / "file")):
+        result = CliRunner().invoke(cli.main, ["align", *map(str, arguments)])
+        assert result.exit_code == 1 and len(result.stderr.splitlines()) == 1, result.stderr
+
+
 def test_clear_refusals(many: Path, tmp_path: Path, inline: None) -> None:
     def refusal(*arguments: object) -> str:
         result = CliRunner().invoke(cli.main, ["align", *map(str, arguments), "--quiet"])
@@ -188,9 +195,12 @@ def test_clear_refusals(many: Path, tmp_path: Path, inline: None) -> None:
     assert "is not a folder" in refusal(many / "n0/00.jpg", tmp_path / "out")
     (tmp_path / "in").mkdir()
     (tmp_path / "in/notes.txt").write_text("")
-    assert "holds no pictures (1 other files)" in refusal(tmp_path / "in", tmp_path / "out")
+    assert "holds no pictures (1 other file)" in refusal(tmp_path / "in", tmp_path / "out")
     assert "'size': 112" in refusal(tmp_path / "in", tmp_path / "out", "--size", 224)
     (tmp_path / "file").write_text("")
-    assert "file" in refusal(many, tmp_path / "file")
+    for place in ("file", "file/crops"):
+        told = refusal(many, tmp_path / place)
+        assert told.startswith(f"Error: {tmp_path / 'file'}: is a file, a folder is wanted; no crop was written")
+    assert "min_face is a size in pixels" in refusal(many, tmp_path / "nan", "--min-face", "nan")
     with Report(tmp_path / "busy/align_report.jsonl"):
         assert "another run is writing" in refusal(tmp_path / "in", tmp_path / "busy")

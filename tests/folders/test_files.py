@@ -6,10 +6,12 @@ import errno
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from facelib import FaceLibError
 from facelib.folders import files
-from facelib.folders.align import AlignSettings, planned_crops
+from facelib.folders.align import AlignSettings, check_settings, planned_crops
 from facelib.folders.report import Report
 
 
@@ -64,6 +66,50 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(OSError):
         files.write_atomically(tmp_path / "a.jpg", b"new")
     assert os.listdir(tmp_path) == ["a.jpg"] and (tmp_path / "a.jpg").read_bytes() == b"old"
+
+
+def test_a_folder_keeps_its_settings(tmp_path: Path) -> None:
+    path = tmp_path / "settings.json"
+    for _ in range(2):
+        check_settings(path, {"a": 1, "b": "x"})
+    with pytest.raises(FaceLibError, match=r"made with \{'b': 'x'\}, and now it is \{'b': 'y', 'c': 0\}; use another"):
+        check_settings(path, {"a": 1, "b": "y", "c": 0})
+    path.write_text("{")
+    with pytest.raises(FaceLibError, match="made with settings that cannot be read, and now it is {'a': 1}"):
+        check_settings(path, {"a": 1})
+    assert path.read_text() == "{"
+
+
+def test_a_failed_write_names_the_file_that_was_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(IsADirectoryError) as told:
+        files.write_atomically(tmp_path / "folder", b"")
+    assert (told.value.filename, told.value.filename2) == (str(tmp_path / "folder"), None)
+
+    def refuse(path: Path, mode: str) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(files, "open", refuse, raising=False)
+    with pytest.raises(PermissionError) as told:
+        files.write_atomically(tmp_path / "a.jpg", b"")
+    assert told.value.filename == str(tmp_path / "a.jpg")
+
+
+def test_a_file_in_a_folders_place_is_called_that(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "file", tmp_path / "file/deep/er"):
+        with pytest.raises(NotADirectoryError, match="is a file, a folder is wanted") as told:
+            files.make_folder(path)
+        assert told.value.filename == str(tmp_path / "file")
+    files.make_folder(tmp_path / "new/er")
+    files.make_folder(tmp_path / "new/er")
+    assert (tmp_path / "new/er").is_dir()
+
+
+@pytest.mark.parametrize("extension, shape", [(".xyz", (8, 8, 3)), (".jpg", (70_000, 1, 3))])
+def test_what_no_format_takes_is_named(extension: str, shape: tuple[int, ...]) -> None:
+    with pytest.raises(FaceLibError, match=f"cannot be written as {extension}; choose jpg or png"):
+        files.encode(np.zeros(shape, np.uint8), extension)
 
 
 def test_crops_have_ordinary_permissions(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import pickle
 
 import numpy as np
 import pytest
@@ -133,6 +134,12 @@ def test_other_files_are_named(tmp_path):
     path.write_bytes(packed[:start] + b"\7" + packed[start + 1 :])  # a kind of block that zlib does not know
     with pytest.raises(FaceLibError, match="people.npz: no gallery of facelib, or a damaged one .*block type"):
         Gallery.load(path)
+    (tmp_path / "set.bin").write_bytes(pickle.dumps([[b"picture"], [True]]))
+    np.savez(tmp_path / "objects.npz", about=np.array([None]))
+    for name in ("set.bin", "objects.npz"):  # NumPy's own words are how to load pickles all the same
+        with pytest.raises(FaceLibError, match=f"{name}: no gallery .*it is no .npz file of plain arrays") as told:
+            Gallery.load(tmp_path / name)
+        assert "pickle" not in str(told.value)
     np.save(tmp_path / "array.npy", np.ones(3))
     with pytest.raises(FaceLibError, match="array.npy: no gallery"):
         Gallery.load(tmp_path / "array.npy")

@@ -35,7 +35,9 @@ from tests.identify_cli.helpers import enrol, run
         (1, "device 'abacus'", ["search", "people.npz", "probes", "--device", "abacus"]),
         (2, "`facelib identify enrol` makes one", ["list", "new.npz"]),
         (1, "people.npz: not saved: threshold=nan is no finite number", ["enrol", "people.npz", "--threshold", "nan"]),
-        (1, "no gallery of facelib", ["list", "probes/Ada.png"]),
+        (1, "no gallery of facelib, or a damaged one (it is no .npz file of pl", ["list", "probes/Ada.png"]),
+        (1, "min_face is a size in pixels", ["search", "people.npz", "probes", "--min-face", "nan"]),
+        (2, "File 'probes' is a directory", ["search", "people.npz", "probes", "--json", "probes"]),
         (2, "`facelib identify enrol` makes one", ["remove", "new.npz", "Ada"]),
     ],
 )  # fmt: skip

@@ -58,6 +58,7 @@ def test_nothing_of_use_makes_no_gallery(crops: Path) -> None:
     write(Path("walls/Ada/wall.png"), np.full((100, 100, 3), 128, np.uint8))
     result = enrol("people.npz", "walls", "--model", "hog")
     assert result.exit_code == 1 and "nobody was enrolled" in result.stderr and not Path("people.npz").exists()
+    assert "people.npz: 0 people" not in result.stderr, "there is no such file"
 
 
 def test_enrolling_again_adds_what_is_new(
@@ -69,7 +70,7 @@ def test_enrolling_again_adds_what_is_new(
     crop = pictures.Look._crop
     monkeypatch.setattr(pictures.Look, "_crop", lambda self, file: (looked.append(file), crop(self, file))[1])
     result = enrol("people.npz", "crops", "--aligned")
-    assert "1 pictures added, 0 people new, 10 there already, 0 left out" in result.stderr
+    assert "1 picture added, 0 people new, 10 there already, 0 left out" in result.stderr
     assert looked == ["crops/Ada/2.png"], "what is there need not be read"
     assert "0 pictures added, 0 people new, 11 there already" in enrol("people.npz", "copy", "--aligned").stderr
     assert len(looked) == 12, "elsewhere it is known by its numbers only"
@@ -77,7 +78,7 @@ def test_enrolling_again_adds_what_is_new(
 
 def test_two_folders_may_hold_one_person(enrolled: Path, rendered: np.ndarray) -> None:
     write(Path("later/Ada/holiday/0.png"), rendered[0, 2])  # folders in her folder are hers
-    assert "1 pictures added, 0 people new" in enrol("people.npz", "later", "--aligned").stderr
+    assert "1 picture added, 0 people new" in enrol("people.npz", "later", "--aligned").stderr
     assert Gallery.load("people.npz").people()[0].pictures == 3
 
 
@@ -152,6 +153,18 @@ def test_ctrl_c_keeps_what_is_done(crops: Path, monkeypatch: pytest.MonkeyPatch)
     assert "6 pictures added, 3 people new, 4 there already" in enrol("people.npz", "crops", "--aligned").stderr
     monkeypatch.setattr(pictures.Look, "_crop", stop)
     assert search("people.npz", "crops/Grace", "--aligned").exit_code == 130
+
+
+def test_ctrl_c_before_the_first_person_saves_nothing_and_does_not_say_so(
+    crops: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(self: Any, file: str) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pictures.Look, "_crop", stop)
+    result = enrol("people.npz", "crops", "--aligned", "--model", "hog")
+    assert result.exit_code == 130 and not Path("people.npz").exists()
+    assert "interrupted; what was added is saved" in result.stderr and "people.npz: " not in result.stderr
 
 
 def test_it_is_saved_on_the_way(crops: Path, monkeypatch: pytest.MonkeyPatch) -> None:
