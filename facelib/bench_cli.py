@@ -32,14 +32,11 @@ def backbones(names: tuple[str, ...], embedding: int, size: int, batch: int, dev
 
     from .backbones import NAMES, create
     from .backbones.measure import cost
-    from .errors import FaceLibError
+    from .devices import usable
 
     if threads:
         torch.set_num_threads(threads)
-    try:
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise FaceLibError(f"--device {device}: {str(error).splitlines()[0]}") from error
+    usable(device)
     width = max(map(len, names or NAMES))
     for place, name in enumerate(names or NAMES):
         found = cost(create(name, embedding, size), size, batch, device)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .devices import usable
 from .errors import WeightsError
 from .preprocess import Preprocess
 
@@ -122,10 +123,7 @@ def _safetensors(path: Path, preprocess: Preprocess | None, device: str) -> tupl
     from .backbones import load_network
 
     network, own = load_network(path)
-    try:
-        network.to(device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise WeightsError(f"device {device}: {str(error).splitlines()[0]}; cpu always works") from error
+    network.to(usable(device))
 
     @torch.inference_mode()
     def forward(batch: np.ndarray) -> np.ndarray:

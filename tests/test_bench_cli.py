@@ -20,7 +20,7 @@ def test_a_row_for_each_name():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "named"), [(["iresnet5"], "did you mean"), (["resnet18", "--device", "cuda:99"], "--device cuda:99")]
+    ("arguments", "named"), [(["iresnet5"], "did you mean"), (["resnet18", "--device", "cuda:99"], "device 'cuda:99'")]
 )
 def test_what_is_wrong_is_said_in_one_line(arguments, named):
     result = call(*arguments)

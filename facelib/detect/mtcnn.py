@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from ..devices import usable
 from ..errors import FaceLibError
 from ..faces import Faces
 from ..image import ImageSource, load_image
@@ -97,17 +98,10 @@ class MTCNN:
         if len(thresholds) != 3 or not all(0 <= t <= 1 for t in thresholds):
             raise FaceLibError(f"thresholds are three probabilities, for P-, R- and O-Net; got {thresholds}")
         self.min_face, self.thresholds, self.factor = min_face, tuple(thresholds), factor
-        try:
-            self.device = torch.device(device)
-            self.pnet = load_weights(PNet()).to(self.device)
-            self.rnet = load_weights(RNet()).to(self.device)
-            self.onet = load_weights(ONet()).to(self.device)
-        except (RuntimeError, AssertionError, NotImplementedError) as error:  # torch's many words
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise FaceLibError(
-                f"device {str(device)!r} cannot be used here ({reason}); `facelib doctor` lists the devices, cpu always"
-                " works"
-            ) from error
+        self.device = usable(device)
+        self.pnet = load_weights(PNet()).to(self.device)
+        self.rnet = load_weights(RNet()).to(self.device)
+        self.onet = load_weights(ONet()).to(self.device)
 
     def detect(self, image: ImageSource) -> Faces:
         """All faces of one picture (an array, or whatever ``load_image`` reads), best score first."""

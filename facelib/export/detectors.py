@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ..errors import ExportError
-from ..folders.files import write_atomically
+from ..folders.files import make_folder, write_atomically
 from .onnx_files import Axes, annotate, trace
 
 ENTRY, ANSWERS = "pixels", ("probability", "offsets", "landmarks")
@@ -34,7 +34,7 @@ def export_detector(folder: str | os.PathLike[str]) -> list[Path]:
 
     folder = Path(folder)
     written = []
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     networks: list[PNet | RNet | ONet] = [load_weights(PNet()), load_weights(RNet()), load_weights(ONet())]
     for network in networks:
         name, size, any_size = type(network).__name__.lower(), network.size, isinstance(network, PNet)

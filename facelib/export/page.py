@@ -25,7 +25,7 @@ from ..detect import MTCNN
 from ..embedder import SHIPPED, Embedder
 from ..errors import ExportError
 from ..faces import LANDMARK_NAMES
-from ..folders.files import write_atomically
+from ..folders.files import make_folder, write_atomically
 from ..records import load as load_record
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ def _refuse_foreign(folder: Path) -> None:
 @contextmanager
 def _beside(target: Path) -> Iterator[Path]:
     """A temporary folder on the same disk as the target; nothing of it stays, whatever happens."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     with tempfile.TemporaryDirectory(prefix=".facelib-page-", dir=target.parent) as temporary:
         made = Path(temporary) / "page"
         made.mkdir()

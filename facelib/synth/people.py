@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..devices import usable
 from ..errors import FaceLibError
 from .basis import Basis, load_basis
 from .numbers import normals, uniforms
@@ -61,15 +62,8 @@ class People:
         if not known:
             raise FaceLibError(f"People needs integers n >= 1 and 0 <= seed < 2**63, not n={n!r}, seed={seed!r}")
         self.n, self.seed = n, seed
-        try:
-            self.device = torch.device(device)
-            self.basis: Basis = load_basis(str(self.device))
-        except (RuntimeError, AssertionError, NotImplementedError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise FaceLibError(
-                f"device {str(device)!r} cannot be used here ({reason}); `facelib doctor` lists the devices, cpu"
-                " always works"
-            ) from error
+        self.device = usable(device)
+        self.basis: Basis = load_basis(str(self.device))
 
     def __len__(self) -> int:
         return self.n

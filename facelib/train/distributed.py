@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch import distributed as dist
 
-from ..errors import FaceLibError
+from ..devices import usable
 
 
 @dataclass(frozen=True)
@@ -95,14 +95,3 @@ def world(device: str) -> Iterator[World]:
         yield World(dist.get_rank(), size, own)
     finally:
         dist.destroy_process_group()
-
-
-def usable(device: str) -> torch.device:
-    """The device, after a try; "cuda" alone is its first."""
-    try:
-        found = torch.device("cuda:0" if device == "cuda" else device)
-        torch.zeros(1, device=found)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise FaceLibError(f"--device {device}: {reason}; `facelib doctor` says what this machine has") from error
-    return found

@@ -293,5 +293,5 @@ def test_validation_with_too_few_pairs_asks_for_the_classes(people, tmp_path):
 
 
 def test_a_device_that_is_not_there(people, tmp_path):
-    with pytest.raises(FaceLibError, match="--device cuda:99"):
+    with pytest.raises(FaceLibError, match="device 'cuda:99' cannot be used"):
         train(recipe(people), tmp_path / "run", device="cuda:99", quiet=True)
