@@ -49,6 +49,8 @@ class People:
     FaceLibError
         n or seed is no integer or out of range, or the device is not there.
 
+    Examples
+    --------
     >>> few, many = People(10, seed=1), People(1_000_000, seed=1)
     >>> bool((few.identities([7]).head == many.identities([7]).head).all())
     True
