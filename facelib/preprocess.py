@@ -25,7 +25,8 @@ class Preprocess:
     colour : "RGB" or "BGR"
         Order of the channels the network was trained with.
     mean, std : three floats each
-        In the network's colour order. The default, 0.5 and 0.5, maps 0..255 to [-1, 1].
+        In the network's colour order; one number counts for all three. The default, 0.5 and 0.5, maps 0..255 to
+        [-1, 1].
     template, detector : str
         How the training crops were made, so that yours can be made alike.
 
@@ -54,6 +55,9 @@ class Preprocess:
             ("std", limits.tiny, "finite numbers above 0"),
         ):
             values = getattr(self, name)
+            if isinstance(values, NUMBER) or (isinstance(values, (tuple, list)) and len(values) == 1):
+                values = (values if isinstance(values, NUMBER) else values[0],) * 3
+                object.__setattr__(self, name, values)
             three = isinstance(values, (tuple, list, np.ndarray)) and len(values) == 3
             if not three or not all(isinstance(v, NUMBER) and float(least) <= v <= float(limits.max) for v in values):
                 raise FaceLibError(f"{name} {values!r}: expected three {kind}")

@@ -16,6 +16,12 @@ REAL = Path(__file__).resolve().parents[2] / "shared" / "real"
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests come first: begun last, one of them runs alone while the other processes wait."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(params=DEVICES)
 def device(request):
     return request.param

@@ -49,7 +49,7 @@ def test_preprocess_refuses_what_is_no_crop(crops):
     [
         ({"colour": "RBG"}, "colour 'RBG'"),
         *[({"size": size}, f"size {size!r}: expected pixels from 1 to 4096") for size in (0, 10**6, 2.5, "x")],
-        *[({"mean": x}, "mean .*three finite") for x in ("abc", 0.5, (1, 2), (0, math.inf, 0), (10**400,) * 3)],
+        *[({"mean": x}, "mean .*three finite") for x in ("abc", "5", (1, 2), (0, math.inf, 0), (10**400,) * 3)],
         *[({"std": x}, "std .*three finite numbers above 0") for x in ((1, 0, 1), (math.nan,) * 3, (1, -1, 1), None)],
         ({"std": (1, 1, 1e-60)}, "above 0"),  # nothing is left of it in float32
     ],
@@ -62,6 +62,8 @@ def test_preprocess_refuses_nonsense(options, named):
 
 
 def test_preprocess_takes_any_kind_of_number():
+    for one in (0.5, (0.5,), [np.float32(0.5)]):
+        assert Preprocess(mean=one, std=one) == Preprocess()
     for three in ([0.5, 0.25, 1], np.array([0.5, 0.25, 1]), (np.float32(0.5), 0.25, 1)):
         np.testing.assert_array_equal(
             Preprocess(mean=three, std=three)(CROPS), Preprocess(112, "RGB", (0.5, 0.25, 1), (0.5, 0.25, 1))(CROPS)
