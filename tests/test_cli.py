@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import subprocess
@@ -217,11 +218,20 @@ def test_faults_of_the_disk_are_one_line(
     assert result.exit_code == 1 and result.stderr.strip() == told and isinstance(result.exception, SystemExit)
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="only Linux has a disk that is always full")
-def test_json_onto_a_full_disk(pictures: Path) -> None:
-    result = run("detect", "photos/a.png", "--json", "/dev/full", "--quiet")
+@pytest.mark.parametrize("when", ["write", "close"])
+def test_json_onto_a_full_disk(when: str, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk may say so at once, or when the last line leaves the buffer."""
+
+    class Full(io.StringIO):
+        def fail(self, *_: object) -> int:
+            super().close()
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    setattr(Full, when, Full.fail)
+    monkeypatch.setattr("facelib.folders.detect.open", lambda *_, **__: Full(), raising=False)
+    result = run("detect", "photos/a.png", "--json", "full.jsonl", "--quiet")
     assert result.exit_code == 1
-    assert result.stderr == "Error: /dev/full: cannot be written (No space left on device); choose another FILE\n"
+    assert result.stderr == "Error: full.jsonl: cannot be written (No space left on device); choose another FILE\n"
 
 
 def test_json_into_a_folder_is_refused_before_anything_is_loaded(

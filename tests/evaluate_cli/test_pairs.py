@@ -17,7 +17,7 @@ from facelib.backbones import create, save_weights
 from facelib.evaluate import Verification, page, verification
 from facelib.evaluate.pictures import open_pairs
 from facelib.synth import Dataset
-from tests.evaluate.helpers_cli import (
+from tests.evaluate_cli.helpers import (
     IMAGES,
     PAIRS,
     SAME,
@@ -29,18 +29,6 @@ from tests.evaluate.helpers_cli import (
     write_bin,
     write_photographs,
 )
-
-
-@pytest.fixture(autouse=True)
-def _few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A hundred, not a thousand: the time of these tests is that of the bootstrap."""
-    monkeypatch.setattr(Verification.bootstrap, "__defaults__", (100, 0, (), None))
-
-
-@pytest.fixture
-def flat(tmp_path: Path) -> list[object]:
-    """The arguments that name a model."""
-    return [flat_network(tmp_path / "flat.onnx"), "--mean", 0.5, "--std", "0.5", "--size", 16, "--quiet"]
 
 
 def read(path: Path, name: str = "lfw") -> dict[str, Any]:

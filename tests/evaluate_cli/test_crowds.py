@@ -10,33 +10,20 @@ import numpy as np
 import pytest
 
 from facelib import MTCNN, Embedder, Preprocess, align, samples
-from facelib.evaluate import Verification, identification, page
+from facelib.evaluate import identification, page
 from facelib.evaluate.judged_people import judge_people
 from facelib.evaluate.judged_templates import judge_ijb
 from facelib.evaluate.people import open_crowd
 from facelib.folders.files import encode
-from tests.evaluate.helpers_cli import (
+from tests.evaluate.helpers_ijb import write_ijb
+from tests.evaluate_cli.helpers import (
     IMAGES,
     WALL,
     by_hand,
-    flat_network,
     run,
     write_bin,
     write_photographs,
 )
-from tests.evaluate.helpers_ijb import write_ijb
-
-
-@pytest.fixture(autouse=True)
-def _few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A hundred, not a thousand: the time of these tests is that of the bootstrap."""
-    monkeypatch.setattr(Verification.bootstrap, "__defaults__", (100, 0, (), None))
-
-
-@pytest.fixture
-def flat(tmp_path: Path) -> list[object]:
-    """The arguments that name a model."""
-    return [flat_network(tmp_path / "flat.onnx"), "--mean", 0.5, "--std", "0.5", "--size", 16, "--quiet"]
 
 
 def people_folder(path: Path, count: int = 12) -> Path:
