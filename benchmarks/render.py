@@ -78,9 +78,11 @@ def replaced(functions: dict[str, tuple[Any, Any]]) -> Iterator[None]:
     ]
     for module, name, _, compiled in places:
         setattr(module, name, compiled)
-    yield
-    for module, name, plain, _ in places:
-        setattr(module, name, plain)
+    try:
+        yield
+    finally:
+        for module, name, plain, _ in places:
+            setattr(module, name, plain)
 
 
 def pictures_per_second(people: People, batch: int, rounds: int, ways: dict[str, Any], case: Any) -> dict[str, float]:

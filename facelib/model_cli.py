@@ -78,8 +78,7 @@ def as_preprocess(path: Path, wants: dict[str, Any] | None) -> Preprocess | None
             )
         if len(wants[name]) not in (1, 3):
             raise FaceLibError(f"--{name}: expected one number or three, got {len(wants[name])}")
-    three = {name: tuple(wants[name]) * (3 // len(wants[name])) for name in ("mean", "std")}
-    return Preprocess(size=wants["size"], colour=wants["colour"], mean=three["mean"], std=three["std"])
+    return Preprocess(size=wants["size"], colour=wants["colour"], mean=wants["mean"], std=wants["std"])
 
 
 def _described(path: Path) -> dict[str, Any]:

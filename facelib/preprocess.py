@@ -54,13 +54,13 @@ class Preprocess:
             ("mean", limits.min, "finite numbers"),
             ("std", limits.tiny, "finite numbers above 0"),
         ):
-            values = getattr(self, name)
-            if isinstance(values, NUMBER) or (isinstance(values, (tuple, list)) and len(values) == 1):
-                values = (values if isinstance(values, NUMBER) else values[0],) * 3
-                object.__setattr__(self, name, values)
-            three = isinstance(values, (tuple, list, np.ndarray)) and len(values) == 3
-            if not three or not all(isinstance(v, NUMBER) and float(least) <= v <= float(limits.max) for v in values):
-                raise FaceLibError(f"{name} {values!r}: expected three {kind}")
+            given = getattr(self, name)
+            values = tuple(given) if isinstance(given, (tuple, list, np.ndarray)) else (given,)
+            values = values * 3 if len(values) == 1 else values
+            known = all(isinstance(v, NUMBER) and float(least) <= v <= float(limits.max) for v in values)
+            if len(values) != 3 or not known:
+                raise FaceLibError(f"{name} {given!r}: expected three {kind}")
+            object.__setattr__(self, name, tuple(float(v) for v in values))
 
     def __call__(self, crops: np.ndarray) -> np.ndarray:
         """uint8 (N, H, W, 3) -> float32 (N, 3, size, size)."""

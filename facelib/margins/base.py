@@ -15,9 +15,6 @@ from ..errors import FaceLibError
 Gradient = Literal["exact", "detached"]
 Beyond = Literal["linear", "fold", "clamp", "easy", "none"]
 
-NUMBERS = ("s", "m", "m1", "m2", "m3", "lam", "h", "momentum", "l_m", "u_m", "l_a", "u_a")
-"""Names of the settings that have to be finite, of all the rules together."""
-
 LIMIT = 1 - 1e-6
 """Cosines are held within +-LIMIT before acos, whose slope is infinite at +-1. There the slope of cos(theta + m) is
 about sin(m) / 0.0014 + cos(m), so that s = 64 times it fits a float16 gradient; the angle errs by 0.0014 at most."""
@@ -81,9 +78,8 @@ class Margin(ABC):
         return (self.s * cosine).scatter_(1, index, self.s * new[:, None])
 
     def __post_init__(self) -> None:
-        for name in NUMBERS:
-            value = getattr(self, name, 0)
-            if isinstance(value, Real) and not math.isfinite(value):  # a rule of your own may have a tensor there
+        for name, value in vars(self).items():
+            if isinstance(value, Real) and not math.isfinite(value):
                 raise FaceLibError(f"{name}={value}: must be a finite number")
         if not self.s > 0:
             raise FaceLibError(f"s={self.s}: the scale of the logits must be above 0; 16 to 64 are common")

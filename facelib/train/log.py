@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
+
+from tqdm import tqdm
 
 from ..folders.files import write_atomically
 
@@ -66,6 +69,11 @@ def commit() -> str:
     except (OSError, subprocess.SubprocessError):
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def aloud(text: str) -> None:
+    """To stderr, beside a progress bar."""
+    tqdm.write(text, file=sys.stderr)
 
 
 def _lies_before(report: dict[str, Any], step: int, due: bool) -> bool:

@@ -7,10 +7,8 @@ it was, bit for bit on a CPU; one bad picture does not end it; a loss that is no
 from __future__ import annotations
 
 import contextlib
-import signal
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +22,16 @@ from ..folders.files import finished_files
 from ..heads import PartialFC
 from . import checkpoint
 from .distributed import World, world
-from .log import Log, commit
+from .log import Log, aloud, commit
 from .order import Order, generator, step_seed
 from .pictures import deal, open_training, open_validation, same_people
-from .preflight import aloud, preflight
+from .preflight import preflight
 from .recipe import Recipe, write_recipe
 from .record import finish
 from .report import TOGETHER, Report
 from .schedule import learning_rate, margin_share
 from .state import State, clip
+from .stopping import listening
 from .validate import PRECISION, Validation
 
 
@@ -148,7 +147,7 @@ class Run:
         """Train to the end, report, save; or until somebody asks to stop."""
         state = self.state
         loader = deal(self.source, self.recipe, self.order, self.workers, self.place)
-        with self._signals(), self._bar() as bar:
+        with listening(self), self._bar() as bar:
             report = Report(self, bar)
             left = self.due or state.step >= self.steps  # by an earlier sitting
             figures = self.judge(bar, self.content()) if left else {}
@@ -218,7 +217,7 @@ class Run:
         for fault in faults:
             if fault not in self.unreadable:
                 self.unreadable.add(fault)
-                tqdm.write(f"left out: {fault}", file=sys.stderr)
+                aloud(f"left out: {fault}")
 
     @property
     def ended(self) -> bool:
@@ -260,7 +259,7 @@ class Run:
         self.log.write(self.state.step, {f"validation {name}": value for name, value in figures.items()})
         if not self.quiet:
             shown = ", ".join(f"{name} {100 * value:.2f} %" for name, value in figures.items())
-            tqdm.write(f"epoch {self.state.step / self.order.per_epoch:.4g}: {shown}", file=sys.stderr)
+            aloud(f"epoch {self.state.step / self.order.per_epoch:.4g}: {shown}")
         best = figures.get("verification", figures.get("accuracy", 0.0))
         if best > self.state.best:
             self.state.best = content["best"] = best
@@ -282,26 +281,3 @@ class Run:
             total=self.steps * self.recipe.batch, initial=self.state.step * self.recipe.batch, unit=" pictures",
             disable=self.quiet, mininterval=interval, unit_scale=True, file=sys.stderr,
         )  # fmt: skip
-
-    @contextlib.contextmanager
-    def _signals(self) -> Iterator[None]:
-        """Ctrl-C and SIGTERM end the run after the step in hand, or its validation; a second one at once."""
-
-        def stop(number: int, frame: Any) -> None:
-            if self.stopped:
-                raise KeyboardInterrupt
-            self.stopped = True
-            if self.place.first:
-                with contextlib.suppress(RuntimeError):  # the signal came in the middle of a write
-                    aloud("stopping after this step; Ctrl-C again stops at once")
-
-        try:
-            before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-        except ValueError:  # not the main thread: signals are somebody else's business
-            yield
-            return
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import signal
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
@@ -21,6 +20,7 @@ from ..folders.files import encode
 from .distributed import World
 from .order import Order
 from .recipe import Recipe
+from .stopping import leave_signals
 
 SYNTHETIC = "synth:"
 LONGEST = 10**9  # pictures in an epoch, each with a label in memory
@@ -142,12 +142,6 @@ def batches(source: Source, size: int, order: Order | None, batch: int, workers:
         worker_init_fn=leave_signals,
         pin_memory=pin,
     )
-
-
-def leave_signals(worker: int) -> None:
-    """A process that reads pictures ends when the run wants it to: Ctrl-C, which reaches all, is the run's business."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def collate(samples: list[tuple[Tensor, int, str]]) -> tuple[Tensor, Tensor, list[str]]:

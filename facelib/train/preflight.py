@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
-
-from tqdm import tqdm
 
 from ..cli_tools import cores
 from ..data import Inspection, Source, inspect, overlap
@@ -49,8 +46,3 @@ def _inspected(
         found = inspect(source, num_classes, workers=cores(), progress=bar.update)
     tell(f"{what}: {found}")
     return found
-
-
-def aloud(text: str) -> None:
-    """To stderr, beside a progress bar."""
-    tqdm.write(text, file=sys.stderr)

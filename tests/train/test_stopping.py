@@ -14,6 +14,7 @@ from facelib.train.checkpoint import BEST, LAST
 from facelib.train.log import Log, read_log
 from facelib.train.loop import Run
 from facelib.train.pictures import batches
+from facelib.train.stopping import listening
 from tests.train.helpers import SIZE, recipe
 from tests.train.test_loop import Stop, same, start
 
@@ -175,7 +176,7 @@ class Ears:
 def test_processes_that_read_pictures_leave_ctrl_c_to_the_run(people, tmp_path):
     """It reaches all of them; and the run's own answer to it, which a fork takes along, is not theirs to give."""
     run = start(plan(people), tmp_path / "run")
-    with run._signals():
+    with listening(run):
         images = [images for images, _, _ in batches(Ears(), SIZE, None, 2, 2, False)]
     run.log.close()
     assert all((part == 2).all() for part in images)
