@@ -7,9 +7,8 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ..errors import FaceLibError
+from ..preprocess import Preprocess
 
 if TYPE_CHECKING:
     from .people import Gallery
@@ -27,21 +26,12 @@ def name_of(embedder: Any) -> str:
 
 
 def seen_by(embedder: Any) -> dict[str, Any] | None:
-    """``FIELDS`` of what an Embedder wants to see, as JSON keeps them; None of a name: there it is not known.
-
-    Raises
-    ------
-    FaceLibError
-        A preprocessing that ``load`` would refuse.
-    """
+    """``FIELDS`` of what an Embedder wants to see, as JSON keeps them; None of a name: there it is not known."""
     preprocess = getattr(embedder, "preprocess", None)
-    if not all(hasattr(preprocess, field) for field in FIELDS):
+    if not isinstance(preprocess, Preprocess):
         return None
     fields = {field: getattr(preprocess, field) for field in FIELDS}
-    for field in ("mean", "std"):
-        numbers = [float(number) for number in np.ravel(fields[field])]
-        fields[field] = numbers * 3 if len(numbers) == 1 else numbers  # one number may stand for three
-    return checked_fields({**fields, "size": int(fields["size"])})
+    return {**fields, "mean": list(preprocess.mean), "std": list(preprocess.std)}
 
 
 def checked_fields(fields: Any) -> dict[str, Any]:

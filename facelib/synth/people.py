@@ -57,11 +57,7 @@ class People:
     """
 
     def __init__(self, n: int, seed: int = 0, device: str | torch.device = "cpu") -> None:
-        try:
-            known = index(n) >= 1 and 0 <= index(seed) < 2**63
-        except TypeError:
-            known = False
-        if not known:
+        if not (all(isinstance(value, (int, np.integer)) for value in (n, seed)) and n >= 1 and 0 <= seed < 2**63):
             raise FaceLibError(f"People needs integers n >= 1 and 0 <= seed < 2**63, not n={n!r}, seed={seed!r}")
         self.n, self.seed = n, seed
         self.device = usable(device)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from operator import index
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -78,11 +77,7 @@ def take(
     from .render import render_scene
 
     for name, value, least in (("size", size, 3), ("supersample", supersample or 1, 1)):
-        try:
-            fits = index(value) >= least
-        except TypeError:
-            fits = False
-        if not fits:
+        if not isinstance(value, (int, np.integer)) or value < least:
             raise FaceLibError(f"{name} must be an integer of at least {least}, not {value!r}")
     rows = BATCH if people.device.type == "cpu" else 32 * BATCH
     rows = max(1, min(rows, int(rows * (224 / (size * (supersample or (1 if aligned else 2)))) ** 2)))
