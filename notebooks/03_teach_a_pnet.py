@@ -641,6 +641,12 @@ assert (found.kinds == NEGATIVE).all() and 200 < len(found) < 20_000
 
 # %% [markdown]
 # Much of it is hair, neck, a chin with a mouth: near the face, at the wrong size. Random windows rarely hit such places, and a scan tries them all. One more controlled change: these windows are added to the negatives. (R-Net and O-Net are taught in this way throughout: the authors cut their windows from what the stages before let through.)
+#
+# <details class="predict"><summary>Predict before you run: where will it show more, on rendered groups or on the photo?</summary>
+#
+# On the groups little is left to gain: they are of the world that was taught. In the photo, suit and shuttle stood before the face. No portrait shows such things, but folds of cloth are among the hard windows, and a narrower idea of a face may help everywhere.
+#
+# </details>
 
 # %% mystnb={"image": {"alt": "Left: recall against proposals per picture on the groups in colour for the published net and, averaged over two seeds, for the plain nets, those with grey copies and those with hard negatives as well; the last lie highest of the taught ones from about 20 to 50 proposals, by little. Right: ranks of the face in eight versions of the photo on a logarithmic axis: 1 or 2 for the published net, from below ten to about a hundred for the plain nets, mostly fewer for the last ones."}}
 harder = [teach(Samples.join([both, hard_negatives(network)]), seed)[0] for seed, network in enumerate(grey_taught)]
