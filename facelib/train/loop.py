@@ -160,7 +160,7 @@ class Run:
                     report.write()
                     content = self.content()
                     self.save(content)  # before the validation, which may take long and be killed
-                if stop and (state.step < self.steps or self.due):
+                if stop and state.step < self.steps:  # at the very end it is the validation that breaks off
                     raise KeyboardInterrupt
                 if self.ended:
                     figures = self.judge(bar, content)
